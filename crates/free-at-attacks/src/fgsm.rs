@@ -1,0 +1,70 @@
+//! The fast gradient sign method.
+
+use burn::tensor::Tensor;
+use free_at_core::{
+    Attack, AttackParameters, Draws, Error, FrozenModel, Labels, Objective, ThreatModel,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::ascent::ascend;
+
+/// FGSM: one steepest step of length ε from the input.
+///
+/// x′ = clamp(x + ε · sign ∇ₓ L), and for L2 along ∇ₓ L / ‖∇ₓ L‖₂. Goodfellow, Shlens and Szegedy,
+/// "Explaining and harnessing adversarial examples", 2015. Weak: a model that withstands it and
+/// nothing else is not robust.
+///
+/// ```
+/// use free_at_attacks::{Evaluation, Fgsm};
+/// use free_at_core::{Epsilon, ThreatModel};
+///
+/// let evaluation =
+///     Evaluation::<4>::new(ThreatModel::linf(Epsilon::pixels(8.0))).attack(Fgsm::new());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fgsm {
+    objective: Objective,
+}
+
+impl Fgsm {
+    /// FGSM on the cross-entropy.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What the step ascends. Default: cross-entropy.
+    #[must_use]
+    pub fn with_objective(mut self, objective: Objective) -> Self {
+        self.objective = objective;
+        self
+    }
+}
+
+impl AttackParameters for Fgsm {
+    fn name(&self) -> String {
+        "fgsm".into()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn gradient_computations(&self) -> usize {
+        1
+    }
+}
+
+impl<const D: usize> Attack<D> for Fgsm {
+    fn run_once(
+        &self,
+        model: &FrozenModel<D>,
+        inputs: &Tensor<D>,
+        labels: &Labels,
+        threat: &ThreatModel,
+        _: &Draws,
+    ) -> Result<Tensor<D>, Error> {
+        let allowed = threat.around(inputs)?;
+        let one_step = (1, threat.epsilon().value());
+        ascend(model, (inputs, labels), &allowed, None, one_step, self.objective)
+    }
+}

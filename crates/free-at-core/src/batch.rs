@@ -1,0 +1,260 @@
+//! Inputs with their labels.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::objective::Labels;
+use crate::{Bounds, Error};
+
+/// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
+///
+/// Rank-generic: `Batch<4>` holds images `[n, channels, height, width]`, `Batch<2>` tables
+/// `[n, features]`, `Batch<3>` sequences.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use free_at_core::{Batch, Bounds, Error};
+///
+/// let rows = [[0.1, 0.9], [0.4, 0.2]];
+/// let batch = Batch::<2>::from_samples(&rows, &[2], &[0, 1], 2, &Bounds::default(), &Device::flex())?;
+/// assert_eq!((batch.len(), batch.inputs().dims()), (2, [2, 2]));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Batch<const D: usize> {
+    inputs: Tensor<D>,
+    labels: Tensor<1, Int>,
+}
+
+impl<const D: usize> Batch<D> {
+    /// A batch of tensors that are on a device already. Their values are not read: see
+    /// [`check`](Self::check).
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::Device`] if the labels are elsewhere
+    /// than the inputs.
+    pub fn new(inputs: Tensor<D>, labels: Tensor<1, Int>) -> Result<Self, Error> {
+        let (n, [count]) = (inputs.dims()[0], labels.dims());
+        if n != count {
+            return Err(Error::BatchLength { inputs: n, labels: count });
+        }
+        if n == 0 {
+            return Err(Error::EmptyBatch);
+        }
+        if inputs.device() != labels.device() {
+            return Err(Error::Device {
+                what: "tensor of labels",
+                expected: format!("{:?}", inputs.device()),
+                found: format!("{:?}", labels.device()),
+            });
+        }
+        Ok(Self { inputs, labels })
+    }
+
+    /// A batch of samples on the host, checked, then sent to `device`.
+    ///
+    /// `sample_shape` is the shape of one sample, the `…` of `[n, …]`; the values of each sample
+    /// are row-major.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::SampleShape`] if `sample_shape` is
+    /// not of rank `D − 1`, [`Error::RaggedBatch`], [`Error::Label`], [`Error::InputNotFinite`],
+    /// [`Error::InputOutOfBounds`].
+    pub fn from_samples<S: AsRef<[f32]>>(
+        samples: &[S],
+        sample_shape: &[usize],
+        labels: &[usize],
+        classes: usize,
+        bounds: &Bounds,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        if sample_shape.len() + 1 != D {
+            let expected = vec![0; D - 1];
+            return Err(Error::SampleShape { expected, found: sample_shape.to_vec() });
+        }
+        check_samples(samples, sample_shape.iter().product(), labels, classes, bounds)?;
+        let values = samples.iter().flat_map(|sample| sample.as_ref()).copied().collect();
+        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+        let mut shape = [samples.len(); D];
+        shape[1..].copy_from_slice(sample_shape);
+        Self::new(
+            Tensor::from_data(TensorData::new::<f32, _>(values, shape), device),
+            Tensor::from_data(labels.as_slice(), device),
+        )
+    }
+
+    /// Reads the batch back and checks every value, for one that was made on a device.
+    ///
+    /// Waits for the device, so it belongs before a training loop and not in one.
+    ///
+    /// # Errors
+    /// [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`], and
+    /// [`Error::Read`] if the device fails.
+    pub fn check(&self, classes: usize, bounds: &Bounds) -> Result<(), Error> {
+        let read = |reason: String| Error::Read { reason };
+        let labels = self.labels.try_to_vec_as::<i64>().map_err(|e| read(e.to_string()))?;
+        let number = |(at, &label): (usize, &i64)| check_label(at, label, classes);
+        labels.iter().enumerate().try_for_each(number)?;
+        let values = self.inputs.try_to_vec_as::<f32>().map_err(|e| read(e.to_string()))?;
+        values
+            .chunks((values.len() / self.len()).max(1))
+            .enumerate()
+            .try_for_each(|(at, sample)| check_inputs(at, sample, bounds))
+    }
+
+    /// The inputs, `[n, …]`.
+    pub fn inputs(&self) -> Tensor<D> {
+        self.inputs.clone()
+    }
+
+    /// The true classes, `[n]`.
+    pub fn labels(&self) -> Tensor<1, Int> {
+        self.labels.clone()
+    }
+
+    /// The labels as an untargeted attack sees them.
+    pub fn truth(&self) -> Labels {
+        Labels::untargeted(self.labels())
+    }
+
+    /// The number of samples; never 0.
+    #[allow(clippy::len_without_is_empty)] // A batch is never empty.
+    pub fn len(&self) -> usize {
+        self.labels.dims()[0]
+    }
+
+    /// The shape of one sample, the `…` of `[n, …]`.
+    pub fn sample_shape(&self) -> Vec<usize> {
+        self.inputs.dims()[1..].to_vec()
+    }
+
+    /// The device of the inputs.
+    pub fn device(&self) -> Device {
+        self.inputs.device()
+    }
+
+    /// The batch on another device.
+    #[must_use]
+    pub fn to_device(self, device: &Device) -> Self {
+        Self { inputs: self.inputs.to_device(device), labels: self.labels.to_device(device) }
+    }
+}
+
+/// Accepts samples on the host that can be a batch: as many labels as samples and at least one,
+/// `features` values each, labels below `classes`, values finite and within the bounds.
+///
+/// # Errors
+/// [`Error::EmptyBatch`], [`Error::BatchLength`], and for the first sample that is wrong
+/// [`Error::RaggedBatch`], [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`].
+pub fn check_samples<S: AsRef<[f32]>>(
+    samples: &[S],
+    features: usize,
+    labels: &[usize],
+    classes: usize,
+    bounds: &Bounds,
+) -> Result<(), Error> {
+    if samples.len() != labels.len() {
+        return Err(Error::BatchLength { inputs: samples.len(), labels: labels.len() });
+    }
+    if samples.is_empty() {
+        return Err(Error::EmptyBatch);
+    }
+    for (at, (sample, &label)) in samples.iter().zip(labels).enumerate() {
+        let sample = sample.as_ref();
+        if sample.len() != features {
+            return Err(Error::RaggedBatch { sample: at, expected: features, found: sample.len() });
+        }
+        check_label(at, label as i64, classes)?;
+        check_inputs(at, sample, bounds)?;
+    }
+    Ok(())
+}
+
+fn check_label(sample: usize, label: i64, classes: usize) -> Result<(), Error> {
+    match usize::try_from(label).is_ok_and(|label| label < classes) {
+        true => Ok(()),
+        false => Err(Error::Label { sample, label, classes }),
+    }
+}
+
+fn check_inputs(sample: usize, values: &[f32], bounds: &Bounds) -> Result<(), Error> {
+    for (feature, &value) in values.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Error::InputNotFinite { sample, value });
+        }
+        let (low, high) = bounds.of_feature(feature);
+        if value < low || value > high {
+            return Err(Error::InputOutOfBounds { sample, value, low, high });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(samples: &[Vec<f32>], labels: &[usize]) -> Result<Batch<2>, Error> {
+        Batch::from_samples(samples, &[2], labels, 3, &Bounds::default(), &Device::flex())
+    }
+
+    #[test]
+    fn refuses_samples_that_are_no_batch() {
+        let good = vec![0.0, 1.0];
+        let cases = [
+            (batch(&[], &[]), Error::EmptyBatch),
+            (batch(&[good.clone()], &[0, 1]), Error::BatchLength { inputs: 1, labels: 2 }),
+            (
+                batch(&[good.clone(), vec![0.5]], &[0, 1]),
+                Error::RaggedBatch { sample: 1, expected: 2, found: 1 },
+            ),
+            (batch(&[good], &[3]), Error::Label { sample: 0, label: 3, classes: 3 }),
+            (
+                batch(&[vec![0.0, 1.5]], &[0]),
+                Error::InputOutOfBounds { sample: 0, value: 1.5, low: 0.0, high: 1.0 },
+            ),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(found.unwrap_err(), expected);
+        }
+        assert!(matches!(
+            batch(&[vec![0.0, f32::NAN]], &[0]),
+            Err(Error::InputNotFinite { sample: 0, .. })
+        ));
+        let wrong_rank = Batch::<4>::from_samples(
+            &[[0.0, 1.0]],
+            &[2],
+            &[0],
+            3,
+            &Bounds::default(),
+            &Device::flex(),
+        );
+        assert!(matches!(wrong_rank, Err(Error::SampleShape { .. })));
+    }
+
+    #[test]
+    fn checks_what_was_made_on_a_device() {
+        let device = Device::flex();
+        let make = |values: [f32; 2], label: i64| {
+            Batch::<2>::new(
+                Tensor::from_data([values], &device),
+                Tensor::from_data([label], &device),
+            )
+            .unwrap()
+            .check(3, &Bounds::default())
+        };
+        assert_eq!(make([0.0, 1.0], 2), Ok(()));
+        assert!(matches!(make([0.0, 1.0], -1), Err(Error::Label { label: -1, .. })));
+        assert!(matches!(make([0.0, -0.1], 0), Err(Error::InputOutOfBounds { .. })));
+        assert!(matches!(make([f32::INFINITY, 0.0], 0), Err(Error::InputNotFinite { .. })));
+    }
+
+    #[test]
+    fn refuses_tensors_that_do_not_belong_together() {
+        let device = Device::flex();
+        let labels = |n: i64| Tensor::<1, Int>::arange(0..n, &device);
+        let new = |n| Batch::new(Tensor::<2>::zeros([2, 4], &device), labels(n));
+        assert_eq!(new(3).unwrap_err(), Error::BatchLength { inputs: 2, labels: 3 });
+        let empty = Batch::new(Tensor::<2>::zeros([0, 4], &device), labels(0));
+        assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
+    }
+}

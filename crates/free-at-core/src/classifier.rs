@@ -1,0 +1,34 @@
+//! What free-at asks of a model.
+
+use burn::tensor::Tensor;
+
+/// A model that sorts inputs of rank `D` into classes.
+///
+/// Implement it for your own Burn module; everything else (training, attacks, evaluation) follows.
+/// Inputs come in their own units, images in [0, 1]: put normalisation inside the model.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+///
+/// #[derive(Module, Debug)]
+/// struct LinearClassifier {
+///     layer: Linear,
+/// }
+///
+/// impl Classifier<2> for LinearClassifier {
+///     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
+///         self.layer.forward(inputs)
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let model = LinearClassifier { layer: LinearConfig::new(4, 3).init(&device) };
+/// assert_eq!(model.logits(Tensor::zeros([2, 4], &device)).dims(), [2, 3]);
+/// ```
+pub trait Classifier<const D: usize> {
+    /// Unnormalised log-probabilities (no softmax): inputs `[n, …]` to logits `[n, classes]`.
+    fn logits(&self, inputs: Tensor<D>) -> Tensor<2>;
+}

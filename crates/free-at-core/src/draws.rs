@@ -1,0 +1,174 @@
+//! Random numbers that depend on what is drawn for, and on nothing else.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// The random draws of one attack on one batch, keyed by (seed, sample, attack, restart).
+///
+/// Each sample has a generator of its own, so what is drawn for it is the same in any batch,
+/// beside any neighbours and on any device. The numbers are drawn on the host: that needs no
+/// answer from the device, so it stalls nothing.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use free_at_core::Draws;
+///
+/// let device = Device::flex();
+/// let both = Draws::new(0, vec![3, 7]).uniform([2, 5], &device);
+/// let alone = Draws::new(0, vec![7]).uniform([1, 5], &device);
+/// assert_eq!(both.slice([1..2]).into_data(), alone.into_data());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Draws {
+    seed: u64,
+    stream: u64,
+    restart: u64,
+    samples: Vec<u64>,
+}
+
+impl Draws {
+    /// Draws for the samples with these indices in their data set.
+    pub fn new(seed: u64, samples: Vec<u64>) -> Self {
+        Self { seed, stream: 0, restart: 0, samples }
+    }
+
+    /// The same for another attack, told apart by its position or any other number.
+    #[must_use]
+    pub fn for_attack(mut self, attack: u64) -> Self {
+        self.stream = attack;
+        self
+    }
+
+    /// The same for another restart, counted from 0.
+    #[must_use]
+    pub fn for_restart(&self, restart: usize) -> Self {
+        Self { restart: restart as u64, ..self.clone() }
+    }
+
+    /// The draws of some of the samples, by their positions here.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        let samples = positions.iter().map(|&at| self.samples[at]).collect();
+        Self { samples, ..self.clone() }
+    }
+
+    /// The number of samples.
+    pub fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// Uniform numbers in [-1, 1), of shape `[samples, …]`.
+    pub fn uniform<const D: usize>(&self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        self.fill(shape, device, |rng, row| {
+            row.iter_mut().for_each(|value| *value = 2.0 * unit(rng) - 1.0);
+        })
+    }
+
+    /// A point of the unit ball for each sample, uniform in volume over the features whose
+    /// entry in `changes` is above 0 (all, if there is none); the other features are zero.
+    pub fn unit_ball<const D: usize>(
+        &self,
+        shape: [usize; D],
+        changes: Option<&[f32]>,
+        device: &Device,
+    ) -> Tensor<D> {
+        self.fill(shape, device, |rng, row| {
+            row.iter_mut().for_each(|value| *value = normal(rng));
+            if let Some(changes) = changes {
+                row.iter_mut().zip(changes).for_each(|(v, &s)| *v *= f32::from(s > 0.0));
+            }
+            let free = changes.map_or(row.len(), |s| s.iter().filter(|s| **s > 0.0).count());
+            let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+            let radius = unit(rng).powf(1.0 / free.max(1) as f32);
+            row.iter_mut().for_each(|value| *value *= radius / length);
+        })
+    }
+
+    fn fill<const D: usize>(
+        &self,
+        shape: [usize; D],
+        device: &Device,
+        draw: impl Fn(&mut Xoshiro256PlusPlus, &mut [f32]),
+    ) -> Tensor<D> {
+        let features: usize = shape[1..].iter().product();
+        let mut values = vec![0.0; shape[0] * features];
+        for (row, &sample) in values.chunks_mut(features.max(1)).zip(&self.samples) {
+            draw(&mut self.generator(sample), row);
+        }
+        Tensor::from_data(TensorData::new(values, shape), device)
+    }
+
+    fn generator(&self, sample: u64) -> Xoshiro256PlusPlus {
+        let key = [sample, self.stream, self.restart]
+            .into_iter()
+            .fold(mix(self.seed), |key, part| mix(key ^ mix(part)));
+        Xoshiro256PlusPlus::seed_from_u64(key)
+    }
+}
+
+/// One round of SplitMix64, which spreads neighbouring keys over all 64 bits.
+fn mix(key: u64) -> u64 {
+    let key = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let key = (key ^ (key >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let key = (key ^ (key >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    key ^ (key >> 31)
+}
+
+// The conversions are written out because a result must not change with the version of a
+// distribution crate: the field compares robust accuracies to a tenth of a per cent.
+
+/// Uniform in [0, 1) with all 24 bits of an `f32`.
+fn unit(rng: &mut Xoshiro256PlusPlus) -> f32 {
+    const STEP: f32 = 1.0 / (1 << 24) as f32;
+    (rng.next_u64() >> 40) as f32 * STEP
+}
+
+/// Standard normal, by Box and Muller.
+fn normal(rng: &mut Xoshiro256PlusPlus) -> f32 {
+    let radius = (-2.0 * (1.0 - unit(rng)).ln()).sqrt();
+    radius * (std::f32::consts::TAU * unit(rng)).cos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(draws: &Draws) -> Vec<f32> {
+        draws.uniform([1, 64], &Device::flex()).try_into_vec_as().unwrap()
+    }
+
+    #[test]
+    fn every_part_of_the_key_changes_the_draw() {
+        let base = Draws::new(1, vec![5]);
+        let others = [
+            Draws::new(2, vec![5]),
+            Draws::new(1, vec![6]),
+            base.clone().for_attack(1),
+            base.for_restart(1),
+        ];
+        assert_eq!(row(&base), row(&base.clone()));
+        for other in others {
+            assert_ne!(row(&base), row(&other));
+        }
+    }
+
+    #[test]
+    fn draws_are_uniform_in_the_cube_and_in_the_ball() {
+        const SAMPLES: usize = 2000;
+        const SLACK: f32 = 0.05; // over four standard errors of either mean
+        let draws = Draws::new(0, (0..SAMPLES as u64).collect());
+        let cube = draws.uniform([SAMPLES, 4], &Device::flex());
+        assert!(cube.clone().mean().into_scalar::<f32>().abs() < SLACK);
+        assert!(cube.max_abs().into_scalar::<f32>() <= 1.0);
+        let radii = crate::Norm::L2.of(draws.unit_ball([SAMPLES, 4], None, &Device::flex()));
+        // E[r] = d / (d + 1) for a uniform point of the d-ball.
+        assert!((radii.clone().mean().into_scalar::<f32>() - 0.8).abs() < SLACK);
+        assert!(radii.max().into_scalar::<f32>() <= 1.0 + f32::EPSILON);
+    }
+}

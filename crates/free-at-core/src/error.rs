@@ -1,0 +1,272 @@
+//! What can go wrong: one variant per cause.
+
+/// Every way in which input, a configuration or a run can be refused.
+///
+/// Each message says what was expected, what was found and what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The budget of a threat model is no positive, finite number.
+    #[error(
+        "epsilon must be finite and above 0, found {value}: use `Epsilon::pixels(8.0)` or `Epsilon::unit(0.1)`"
+    )]
+    Epsilon {
+        /// The epsilon found.
+        value: f64,
+    },
+
+    /// The text is no epsilon.
+    #[error("epsilon must be a number such as `0.1` or a fraction such as `8/255`, found `{text}`")]
+    EpsilonText {
+        /// The text found.
+        text: String,
+    },
+
+    /// The step size of an attack or a trainer is no positive, finite number.
+    #[error(
+        "the step size must be finite and above 0, found {value}: leave it out for the default"
+    )]
+    StepSize {
+        /// The step size found.
+        value: f64,
+    },
+
+    /// Free-m with m = 0.
+    #[error("Free-m replays each minibatch m times, so m must be at least 1, found 0")]
+    Replays,
+
+    /// An iterative attack with K = 0.
+    #[error("{attack} takes K ascent steps, so K must be at least 1, found 0")]
+    Steps {
+        /// The attack's name.
+        attack: String,
+    },
+
+    /// An attack with no restart, that is, one that never runs.
+    #[error("{attack} runs once per restart, so restarts must be at least 1, found 0")]
+    Restarts {
+        /// The attack's name.
+        attack: String,
+    },
+
+    /// The interval at which the loss is looked at is zero.
+    #[error("the loss is looked at every n steps, so n must be at least 1, found 0")]
+    WatchInterval,
+
+    /// A lower input bound that is not below its upper bound, or no number.
+    #[error(
+        "input bounds must be numbers with low < high, found low {low} and high {high}{}",
+        feature.map(|i| format!(" for feature {i}")).unwrap_or_default()
+    )]
+    Bounds {
+        /// The lower bound found.
+        low: f32,
+        /// The upper bound found.
+        high: f32,
+        /// The feature, for bounds per feature.
+        feature: Option<usize>,
+    },
+
+    /// A per-feature scale that is negative, or no number, or zero everywhere.
+    #[error(
+        "the scale of feature {feature} must be finite and at least 0 (0 freezes it), and one feature's above 0, found {value}"
+    )]
+    Scale {
+        /// The feature's index.
+        feature: usize,
+        /// The scale found.
+        value: f32,
+    },
+
+    /// Per-feature bounds or scales whose number is not the number of features of a sample.
+    #[error(
+        "{what} has {found} values but a sample has {expected} features: give one per feature, row-major"
+    )]
+    FeatureCount {
+        /// What has one value per feature: "the lower bound", say.
+        what: &'static str,
+        /// Features of one sample.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+
+    /// A data loader with batches of no samples.
+    #[error("a batch size must be at least 1, found 0")]
+    BatchSize,
+
+    /// A batch without samples.
+    #[error("a batch needs at least one sample, found none")]
+    EmptyBatch,
+
+    /// Inputs and labels that do not belong together.
+    #[error("a batch needs one label per input, found {inputs} inputs and {labels} labels")]
+    BatchLength {
+        /// Number of inputs.
+        inputs: usize,
+        /// Number of labels.
+        labels: usize,
+    },
+
+    /// Samples of different sizes in one batch.
+    #[error(
+        "every sample of a batch has the same size: sample {sample} has {found} values, expected {expected}"
+    )]
+    RaggedBatch {
+        /// The first sample of another size.
+        sample: usize,
+        /// Values per sample.
+        expected: usize,
+        /// Values of that sample.
+        found: usize,
+    },
+
+    /// A label that names no class.
+    #[error("sample {sample} has label {label}, but the classes are 0 to {}", classes.saturating_sub(1))]
+    Label {
+        /// The sample's position in the batch.
+        sample: usize,
+        /// The label found.
+        label: i64,
+        /// Number of classes.
+        classes: usize,
+    },
+
+    /// An input that is NaN or infinite.
+    #[error("sample {sample} holds {value}: inputs must be finite numbers")]
+    InputNotFinite {
+        /// The sample's position in the batch.
+        sample: usize,
+        /// The value found.
+        value: f32,
+    },
+
+    /// An input outside the threat model's input bounds.
+    #[error(
+        "sample {sample} holds {value}, outside the input bounds [{low}, {high}]: keep inputs in their own units and put normalisation inside the model"
+    )]
+    InputOutOfBounds {
+        /// The sample's position in the batch.
+        sample: usize,
+        /// The value found.
+        value: f32,
+        /// Lower bound.
+        low: f32,
+        /// Upper bound.
+        high: f32,
+    },
+
+    /// A batch with more samples than the carried perturbation has rows.
+    #[error(
+        "the carried perturbation has {allowed} rows, set by the first batch, but this batch has {found} samples: only smaller batches may follow"
+    )]
+    BatchTooLarge {
+        /// Rows of the perturbation.
+        allowed: usize,
+        /// Samples of the batch.
+        found: usize,
+    },
+
+    /// A batch whose samples have another shape than those before.
+    #[error("the samples so far have shape {expected:?}, this batch's have {found:?}")]
+    SampleShape {
+        /// Shape of one sample so far.
+        expected: Vec<usize>,
+        /// Shape of one sample now.
+        found: Vec<usize>,
+    },
+
+    /// A model whose output is not one row of logits per sample.
+    #[error(
+        "a classifier returns one row of logits per sample: {expected} rows expected, found {found}"
+    )]
+    Logits {
+        /// Samples given.
+        expected: usize,
+        /// Rows returned.
+        found: usize,
+    },
+
+    /// An objective that compares more logits than there are.
+    #[error(
+        "the DLR objective compares the {expected} largest logits, but the model has {found} classes: use `Objective::Margin`"
+    )]
+    TooFewClasses {
+        /// Classes needed.
+        expected: usize,
+        /// Classes of the model.
+        found: usize,
+    },
+
+    /// A tensor on another device than the trainer's.
+    #[error(
+        "the {what} is on {found}, the trainer on {expected}: create it on `trainer.device()` or move it there"
+    )]
+    Device {
+        /// "model" or "batch".
+        what: &'static str,
+        /// The trainer's device.
+        expected: String,
+        /// The device found.
+        found: String,
+    },
+
+    /// A tensor on another backend than the one the trainer is pinned to.
+    #[error("the {what} is on {found}, the trainer is pinned to the backend of {expected}")]
+    Backend {
+        /// "model" or "batch".
+        what: &'static str,
+        /// A device of the pinned backend.
+        expected: String,
+        /// The device found.
+        found: String,
+    },
+
+    /// A model none of whose parameters can be trained.
+    #[error(
+        "no parameter of the model requires a gradient: create it on `trainer.device()`, or call `train()` after `valid()` and `unfreeze()` after `freeze()`"
+    )]
+    NotTrainable,
+
+    /// The training loss became NaN or infinite.
+    #[error(
+        "the training loss was {value} at optimiser step {step}: lower the learning rate, or check the data with `Batch::check`"
+    )]
+    LossNotFinite {
+        /// The optimiser step, from 1, at which it was seen.
+        step: u64,
+        /// The loss found.
+        value: f32,
+    },
+
+    /// An adversarial example that left the threat model: a defect of the attack that made it.
+    #[error(
+        "{attack} moved a sample by {found}, more than epsilon {allowed}: its result cannot be counted"
+    )]
+    OutsideThreatModel {
+        /// The attack's name.
+        attack: String,
+        /// The largest norm found.
+        found: f64,
+        /// The threat model's epsilon.
+        allowed: f64,
+    },
+
+    /// An evaluation without an attack.
+    #[error("an evaluation needs at least one attack: add `Pgd::new(20)`, say")]
+    NoAttack,
+
+    /// The data could not be loaded.
+    #[error("the data could not be loaded: {reason}")]
+    Data {
+        /// What the loader said.
+        reason: String,
+    },
+
+    /// A tensor could not be read back from its device.
+    #[error("a tensor could not be read from its device: {reason}")]
+    Read {
+        /// What the backend said.
+        reason: String,
+    },
+}

@@ -1,0 +1,139 @@
+//! The gradient of an objective in the input: the one place that computes it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::module::Module;
+use burn::tensor::{Gradients, Tensor};
+
+use crate::objective::Labels;
+use crate::{Classifier, Error, Objective};
+
+/// One backward pass from `loss`: the gradient in `inputs`, and the gradients of everything else.
+///
+/// Adversarial training needs the gradient in the input and the gradient in the parameters. They
+/// come from the same pass, and that is what makes Free adversarial training free.
+pub(crate) fn backward<const D: usize>(
+    loss: &Tensor<1>,
+    inputs: &Tensor<D>,
+) -> (Tensor<D>, Gradients) {
+    let mut gradients = loss.backward();
+    let in_inputs = inputs.grad_remove(&mut gradients);
+    // A model that ignores its input leaves no gradient: that is a gradient of zero.
+    let zeros = || inputs.zeros_like().without_autodiff();
+    (in_inputs.unwrap_or_else(zeros), gradients)
+}
+
+/// What an attack learns from one gradient computation.
+#[derive(Debug, Clone)]
+pub struct InputGradient<const D: usize> {
+    /// The gradient of each sample's value in its input, `[n, …]`.
+    pub gradient: Tensor<D>,
+    /// The objective's value for each sample, `[n]`.
+    pub values: Tensor<1>,
+    /// The logits, `[n, classes]`.
+    pub logits: Tensor<2>,
+}
+
+/// A model as an attack sees it: in evaluation mode (running statistics, no dropout), its
+/// parameters constant, differentiable in the input only.
+///
+/// Whoever calls an attack freezes the model, once, here; no attack ever switches modes. The
+/// model it was made from is not changed, nor are its running statistics.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Int, Tensor};
+/// use free_at_core::{Classifier, FrozenModel, Labels, Objective};
+///
+/// #[derive(Module, Debug)]
+/// struct Model(Linear);
+/// impl Classifier<2> for Model {
+///     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
+///         self.0.forward(inputs)
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let model = FrozenModel::new(&Model(LinearConfig::new(4, 3).init(&device)));
+/// let labels = Labels::untargeted(Tensor::<1, Int>::from_data([0, 2], &device));
+/// let found = model.input_gradient(Tensor::zeros([2, 4], &device), &labels, Objective::Margin)?;
+/// assert_eq!((found.gradient.dims(), found.values.dims()), ([2, 4], [2]));
+/// assert_eq!(model.gradient_computations(), 2);
+/// # Ok::<(), free_at_core::Error>(())
+/// ```
+pub struct FrozenModel<const D: usize> {
+    /// For gradients in the input: on the autodiff device, without parameter gradients.
+    differentiable: Box<dyn Classifier<D>>,
+    /// For predictions: off the autodiff device altogether. Shares the parameters' memory.
+    plain: Box<dyn Classifier<D>>,
+    forward_passes: AtomicU64,
+    gradient_computations: AtomicU64,
+}
+
+impl<const D: usize> FrozenModel<D> {
+    /// Freezes a copy of the model; the parameters are shared, not copied.
+    pub fn new<C: Classifier<D> + Module + 'static>(model: &C) -> Self {
+        // `valid` first: it brings running statistics up to date, which `freeze` alone does not.
+        let plain = model.valid();
+        let differentiable = plain.clone().train().freeze();
+        Self {
+            differentiable: Box::new(differentiable),
+            plain: Box::new(plain),
+            forward_passes: AtomicU64::new(0),
+            gradient_computations: AtomicU64::new(0),
+        }
+    }
+
+    /// The logits, `[n, classes]`, of inputs `[n, …]`; nothing is recorded for a gradient.
+    ///
+    /// # Errors
+    /// [`Error::Logits`] if the model returns another number of rows.
+    pub fn logits(&self, inputs: Tensor<D>) -> Result<Tensor<2>, Error> {
+        let n = inputs.dims()[0];
+        self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
+        one_row_each(n, self.plain.logits(inputs.without_autodiff()))
+    }
+
+    /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
+    ///
+    /// # Errors
+    /// [`Error::Logits`], and those of [`Objective::values`].
+    pub fn input_gradient(
+        &self,
+        inputs: Tensor<D>,
+        labels: &Labels,
+        objective: Objective,
+    ) -> Result<InputGradient<D>, Error> {
+        let n = inputs.dims()[0];
+        self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
+        let inputs = inputs.without_autodiff().autodiff().require_grad();
+        let logits = one_row_each(n, self.differentiable.logits(inputs.clone()))?;
+        let values = objective.values(logits.clone(), labels)?;
+        // The sum's gradient in one sample's input is that of its own value.
+        let (gradient, _) = backward(&values.clone().sum(), &inputs);
+        Ok(InputGradient {
+            gradient,
+            values: values.without_autodiff(),
+            logits: logits.without_autodiff(),
+        })
+    }
+
+    /// Forward passes without a gradient so far, counted in samples.
+    pub fn forward_passes(&self) -> u64 {
+        self.forward_passes.load(Ordering::Relaxed)
+    }
+
+    /// Gradient computations (a forward and a backward pass each) so far, counted in samples.
+    pub fn gradient_computations(&self) -> u64 {
+        self.gradient_computations.load(Ordering::Relaxed)
+    }
+}
+
+/// Accepts logits with one row per sample.
+pub(crate) fn one_row_each(expected: usize, logits: Tensor<2>) -> Result<Tensor<2>, Error> {
+    match logits.dims()[0] {
+        found if found == expected => Ok(logits),
+        found => Err(Error::Logits { expected, found }),
+    }
+}

@@ -1,0 +1,39 @@
+//! Threat models, input gradients and the Free adversarial trainer, on Burn.
+//!
+//! From the ground up:
+//!
+//! - what an adversary may do: [`Epsilon`], [`Norm`], [`Bounds`], [`ThreatModel`];
+//! - what it wants: [`Objective`], [`Labels`];
+//! - what it acts on: [`Classifier`], [`Batch`], and [`FrozenModel`], which computes the gradient
+//!   of an objective in the input;
+//! - how it acts: the trait [`Attack`] (the attacks are in `free-at-attacks`), with [`Draws`] for
+//!   whatever is random;
+//! - training against it: [`train`], whose heart is [`FreeAdversarialTrainer`].
+//!
+//! Most programs use this through the crate `free-at`.
+
+mod attack;
+mod batch;
+mod bounds;
+mod classifier;
+mod draws;
+mod epsilon;
+mod error;
+mod gradient;
+mod norm;
+mod objective;
+mod threat;
+pub mod train;
+
+pub use attack::{Attack, AttackParameters};
+pub use batch::{Batch, check_samples};
+pub use bounds::Bounds;
+pub use classifier::Classifier;
+pub use draws::Draws;
+pub use epsilon::Epsilon;
+pub use error::Error;
+pub use gradient::{FrozenModel, InputGradient};
+pub use norm::Norm;
+pub use objective::{Labels, Objective};
+pub use threat::{PerturbationSet, ThreatModel};
+pub use train::{FreeAdversarialTrainer, FreeConfig};

@@ -1,0 +1,77 @@
+//! Training on what an attack finds: K-PGD and any other.
+
+use burn::backend::Dispatch;
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+use crate::train::{Descend, Descent, Method, Trainer, Worker};
+use crate::{Attack, AttackParameters, Batch, Classifier, Error, FrozenModel, ThreatModel};
+
+/// Trains on the adversarial examples that the attack `A` finds for each minibatch.
+///
+/// With PGD this is K-PGD training (Madry et al. 2018): K ascent steps and one descent step,
+/// K + 1 gradient computations an optimiser step. The attack sees the model in evaluation mode;
+/// the descent step trains it as usual.
+pub type AdversarialTrainer<A, B = Dispatch> = Trainer<AdversarialConfig<A>, B>;
+
+/// Configuration of training against an attack.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdversarialConfig<A> {
+    threat: ThreatModel,
+    attack: A,
+    seed: u64,
+}
+
+impl<A> AdversarialConfig<A> {
+    /// Training against `attack` within `threat`, with seed 0.
+    pub fn new(threat: ThreatModel, attack: A) -> Self {
+        Self { threat, attack, seed: 0 }
+    }
+
+    /// The seed of the attack's random draws. Default: 0.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The threat model trained against.
+    pub fn threat(&self) -> &ThreatModel {
+        &self.threat
+    }
+}
+
+impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
+    fn name(&self) -> String {
+        self.attack.name()
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.threat.check()?;
+        self.attack.check()
+    }
+
+    fn gradient_computations(&self) -> usize {
+        self.attack.gradient_computations() * self.attack.restarts() + 1
+    }
+}
+
+impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialConfig<A> {
+    fn descend<C: Classifier<D> + Module + 'static>(
+        &self,
+        model: &C,
+        batch: &Batch<D>,
+        worker: &mut Worker,
+    ) -> Result<Descent, Error> {
+        let inputs = batch.inputs().without_autodiff();
+        let draws = worker.draws(self.seed, batch.len());
+        let adversarial = self.attack.perturb(
+            &FrozenModel::new(model),
+            &inputs,
+            &batch.truth(),
+            &self.threat,
+            &draws,
+        )?;
+        Descent::at(model, adversarial, batch.labels())
+    }
+}

@@ -1,0 +1,127 @@
+//! What tells one training method from another.
+
+use std::fmt::Debug;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Int, Tensor};
+
+use crate::gradient::{backward, one_row_each};
+use crate::train::Worker;
+use crate::{Batch, Classifier, Error, Labels, Objective};
+
+/// The configuration of a training method, whatever the rank of its inputs.
+pub trait Method: Clone + Debug + Send + Sync + 'static {
+    /// The name in tables and reports, lower case: `free-8`.
+    fn name(&self) -> String;
+
+    /// Accepts a configuration the method can run with.
+    ///
+    /// # Errors
+    /// One variant per parameter that is out of range.
+    fn check(&self) -> Result<(), Error>;
+
+    /// How often in a row each minibatch is trained on. Default: once.
+    fn replays(&self) -> usize {
+        1
+    }
+
+    /// Gradient computations (a forward and a backward pass each) in one optimiser step.
+    fn gradient_computations(&self) -> usize;
+}
+
+/// A training method for inputs of rank `D`: how it finds the gradient to descend.
+pub trait Descend<const D: usize>: Method {
+    /// The forward and backward passes of one optimiser step.
+    ///
+    /// `worker` holds what the method keeps from step to step on this device.
+    ///
+    /// # Errors
+    /// Whatever keeps the step from being taken; the model is then left as it was.
+    fn descend<C: Classifier<D> + Module + 'static>(
+        &self,
+        model: &C,
+        batch: &Batch<D>,
+        worker: &mut Worker,
+    ) -> Result<Descent, Error>;
+}
+
+/// What one optimiser step descends: the mean cross-entropy at some inputs, with its gradients.
+pub struct Descent {
+    /// The mean cross-entropy over the minibatch, `[1]`.
+    pub loss: Tensor<1>,
+    /// The logits, `[n, classes]`.
+    pub logits: Tensor<2>,
+    /// The gradients of the loss in the parameters.
+    pub gradients: Gradients,
+}
+
+impl Descent {
+    /// The loss at `inputs` and its gradients in the parameters.
+    ///
+    /// # Errors
+    /// [`Error::Logits`], [`Error::NotTrainable`].
+    pub fn at<C: Classifier<D> + Module, const D: usize>(
+        model: &C,
+        inputs: Tensor<D>,
+        labels: Tensor<1, Int>,
+    ) -> Result<Self, Error> {
+        let inputs = beside_parameters(model, inputs)?;
+        let (loss, logits) = mean_loss(model, inputs, labels)?;
+        let gradients = loss.backward();
+        Ok(Self::new(loss, logits, gradients))
+    }
+
+    /// The same, and the gradient in the inputs from the same backward pass.
+    ///
+    /// # Errors
+    /// [`Error::Logits`], [`Error::NotTrainable`].
+    pub fn with_input_gradient<C: Classifier<D> + Module, const D: usize>(
+        model: &C,
+        inputs: Tensor<D>,
+        labels: Tensor<1, Int>,
+    ) -> Result<(Self, Tensor<D>), Error> {
+        let inputs = beside_parameters(model, inputs)?.require_grad();
+        let (loss, logits) = mean_loss(model, inputs.clone(), labels)?;
+        let (in_inputs, gradients) = backward(&loss, &inputs);
+        Ok((Self::new(loss, logits, gradients), in_inputs))
+    }
+
+    fn new(loss: Tensor<1>, logits: Tensor<2>, gradients: Gradients) -> Self {
+        let (loss, logits) = (loss.without_autodiff(), logits.without_autodiff());
+        Self { loss, logits, gradients }
+    }
+}
+
+fn mean_loss<C: Classifier<D>, const D: usize>(
+    model: &C,
+    inputs: Tensor<D>,
+    labels: Tensor<1, Int>,
+) -> Result<(Tensor<1>, Tensor<2>), Error> {
+    let n = inputs.dims()[0];
+    let logits = one_row_each(n, model.logits(inputs))?;
+    let labels = Labels::untargeted(labels);
+    let loss = Objective::CrossEntropy.values(logits.clone(), &labels)?.mean();
+    Ok((loss, logits))
+}
+
+/// The inputs as a leaf of the graph that the model's parameters are in.
+fn beside_parameters<C: Module, const D: usize>(
+    model: &C,
+    inputs: Tensor<D>,
+) -> Result<Tensor<D>, Error> {
+    /// Finds a parameter that can be trained, and its gradient-checkpointing strategy, which
+    /// every tensor of a graph has to share.
+    #[derive(Default)]
+    struct Strategy(Option<burn::backend::GradientCheckpointingStrategy>);
+    impl ModuleVisitor for Strategy {
+        fn visit_float<const P: usize>(&mut self, param: &Param<Tensor<P>>) {
+            if self.0.is_none() && param.is_require_grad() {
+                self.0 = param.gradient_checkpointing_strategy();
+            }
+        }
+    }
+    let mut found = Strategy::default();
+    model.visit(&mut found);
+    let strategy = found.0.ok_or(Error::NotTrainable)?;
+    Ok(inputs.without_autodiff().autodiff().with_gradient_checkpointing_strategy(strategy))
+}

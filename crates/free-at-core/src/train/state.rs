@@ -1,0 +1,322 @@
+//! What a method keeps from step to step, on each device, and across a restart of the program.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::backend::DeviceOps;
+use burn::module::{
+    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
+    Param, ParamId,
+};
+use burn::tensor::{Device, Int, Shape, Tensor, TensorData};
+
+use crate::{Draws, Error};
+
+/// What a training method keeps on one device: the carried perturbation and the number of steps.
+#[derive(Debug, Clone, Default)]
+pub struct Worker {
+    device_index: u32,
+    steps: u64,
+    /// δ, `[rows, features]`: flat, so that one type serves inputs of every rank.
+    perturbation: Option<Tensor<2>>,
+    /// The shape of one sample, once one has been seen.
+    sample_shape: Option<Vec<usize>>,
+}
+
+impl Worker {
+    /// The carried perturbation for `inputs`: its first rows. Zero at the very first minibatch,
+    /// whose size is the largest that may come.
+    ///
+    /// # Errors
+    /// [`Error::BatchTooLarge`], [`Error::SampleShape`].
+    pub fn perturbation<const D: usize>(&mut self, inputs: &Tensor<D>) -> Result<Tensor<D>, Error> {
+        let shape = inputs.dims();
+        self.check_shape(shape[0], &shape[1..])?;
+        self.sample_shape = Some(shape[1..].to_vec());
+        let carried =
+            self.perturbation.get_or_insert_with(|| inputs.zeros_like().flatten(1, D - 1));
+        if carried.device() != inputs.device() {
+            *carried = carried.clone().to_device(&inputs.device()); // restored from a file
+        }
+        let rows = match carried.dims()[0] == shape[0] {
+            true => carried.clone(),
+            false => carried.clone().slice_dim(0, ..shape[0]),
+        };
+        Ok(rows.reshape(shape))
+    }
+
+    /// Carries these first rows of the perturbation on to the next step.
+    pub fn carry<const D: usize>(&mut self, delta: Tensor<D>) {
+        let delta = delta.flatten::<2>(1, D - 1);
+        let [n, features] = delta.dims();
+        self.perturbation = Some(match self.perturbation.take() {
+            Some(carried) if carried.dims()[0] > n => {
+                carried.slice_assign([0..n, 0..features], delta)
+            }
+            _ => delta,
+        });
+    }
+
+    /// The random draws of this step for a minibatch of `n`.
+    pub fn draws(&self, seed: u64, n: usize) -> Draws {
+        const ROWS: u64 = 1 << 24; // more than any minibatch has
+        let first = self.steps * ROWS;
+        Draws::new(seed, (first..first + n as u64).collect()).for_attack(self.device_index.into())
+    }
+
+    /// Accepts a minibatch that the carried perturbation has room for.
+    fn check_shape(&self, n: usize, sample: &[usize]) -> Result<(), Error> {
+        let other = |expected: &[usize]| Error::SampleShape {
+            expected: expected.to_vec(),
+            found: sample.to_vec(),
+        };
+        if let Some(expected) = self.sample_shape.as_deref().filter(|shape| *shape != sample) {
+            return Err(other(expected));
+        }
+        match self.perturbation.as_ref().map(|carried| carried.dims()) {
+            Some([_, features]) if features != sample.iter().product::<usize>() => {
+                Err(other(&[features]))
+            }
+            Some([rows, _]) if n > rows => Err(Error::BatchTooLarge { allowed: rows, found: n }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The state of a training beyond model, optimiser and schedule: the workers of every device, and
+/// how often the data has been passed over.
+///
+/// It is a Burn module, part of [`AdversarialModel`](super::AdversarialModel), so Burn's
+/// checkpoints hold it. In a loop of your own, save and load it beside the model:
+///
+/// ```
+/// use burn::module::Module;
+/// # use burn::tensor::Device;
+/// # use free_at_core::{Epsilon, FreeAdversarialTrainer, FreeConfig, ThreatModel};
+/// # let config = FreeConfig::new(ThreatModel::linf(Epsilon::pixels(8.0)));
+/// # let (trainer, resumed) = (
+/// #     FreeAdversarialTrainer::new(config.clone(), Device::flex())?,
+/// #     FreeAdversarialTrainer::new(config, Device::flex())?,
+/// # );
+/// let record = trainer.state().clone().into_record(); // or `.save_file("state.bpk")`
+/// resumed.state().clone().try_load_record(record)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Clones share one state.
+#[derive(Debug, Clone)]
+pub struct TrainerState {
+    shared: Arc<Mutex<Shared>>,
+    /// Where tensors are put that a file is read into; each goes to its own device when used.
+    home: Device,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    passes: u64,
+    /// The workers no step is using now, ordered by device.
+    idle: Vec<Worker>,
+}
+
+impl TrainerState {
+    pub(crate) fn new(home: Device) -> Self {
+        Self { shared: Arc::default(), home: home.without_autodiff() }
+    }
+
+    /// The perturbation that Free-m carries on `device`, `[rows, features]`; none before the
+    /// first step there.
+    pub fn perturbation(&self, device: &Device) -> Option<Tensor<2>> {
+        let index = index_of(device);
+        let state = self.lock();
+        state.idle.iter().find(|w| w.device_index == index)?.perturbation.clone()
+    }
+
+    /// Optimiser steps taken, over all devices.
+    pub fn steps(&self) -> u64 {
+        self.lock().idle.iter().map(|worker| worker.steps).sum()
+    }
+
+    pub(crate) fn passes(&self) -> u64 {
+        self.lock().passes
+    }
+
+    pub(crate) fn begin_pass(&self, pass: u64) {
+        let mut state = self.lock();
+        state.passes = state.passes.max(pass);
+    }
+
+    /// Runs a step with the worker of `device`; a step that fails is not counted.
+    pub(crate) fn with_worker<T>(
+        &self,
+        device: &Device,
+        step: impl FnOnce(&mut Worker) -> Result<T, Error>,
+    ) -> (u64, Result<T, Error>) {
+        // Other devices step at the same time, so the lock is not held meanwhile.
+        let mut worker = self.take(index_of(device));
+        let result = step(&mut worker);
+        worker.steps += u64::from(result.is_ok());
+        let steps = worker.steps;
+        let mut state = self.lock();
+        state.idle.push(worker);
+        state.idle.sort_by_key(|worker| worker.device_index);
+        (steps, result)
+    }
+
+    fn take(&self, device_index: u32) -> Worker {
+        let mut state = self.lock();
+        match state.idle.iter().position(|worker| worker.device_index == device_index) {
+            Some(at) => state.idle.remove(at),
+            None => Worker { device_index, ..Worker::default() },
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // A step that panicked elsewhere leaves the table whole: it holds no half-done change.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index_of(device: &Device) -> u32 {
+    u32::from(device.as_dispatch().id().index_id)
+}
+
+// What is recorded, by path: `table` = [passes, number of workers], and for worker i
+// `i.numbers` = [device index, steps, rows, features] and `i.perturbation`, where there is one.
+// Numbers come before what they announce, so a fresh state learns from them what to load.
+
+impl Module for TrainerState {
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        let state = self.lock();
+        within(visitor, "table", |v| v.visit_int(&self.numbers(state.table())));
+        for (i, worker) in state.idle.iter().enumerate() {
+            within(visitor, &i.to_string(), |visitor| {
+                within(visitor, "numbers", |v| v.visit_int(&self.numbers(worker.numbers())));
+                if let Some(delta) = &worker.perturbation {
+                    let param = Param::initialized(ParamId::new(), delta.clone());
+                    within(visitor, "perturbation", |v| v.visit_float(&param));
+                }
+            });
+        }
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        {
+            let mut state = self.lock();
+            if let Some([passes, workers]) = self.map_numbers(mapper, "table", state.table()) {
+                state.passes = passes;
+                state.idle.resize_with(workers as usize, Worker::default);
+            }
+            for (i, worker) in state.idle.iter_mut().enumerate() {
+                mapper.enter_module(&i.to_string(), "Worker");
+                self.map_worker(mapper, worker);
+                mapper.exit_module(&i.to_string(), "Worker");
+            }
+        }
+        self
+    }
+
+    // Each worker's tensors stay on its own device, whatever device the model is on.
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        devices
+    }
+
+    fn fork(self, _: &Device) -> Self {
+        self
+    }
+
+    fn to_device(self, _: &Device) -> Self {
+        self
+    }
+
+    fn train(self) -> Self {
+        self
+    }
+
+    fn valid(&self) -> Self {
+        self.clone()
+    }
+
+    fn materialize(self) -> Self {
+        self
+    }
+}
+
+impl TrainerState {
+    fn map_worker<M: ModuleMapper>(&self, mapper: &mut M, worker: &mut Worker) {
+        if let Some([index, steps, rows, features]) =
+            self.map_numbers(mapper, "numbers", worker.numbers())
+        {
+            let room =
+                (rows > 0).then(|| Tensor::zeros([rows as usize, features as usize], &self.home));
+            *worker = Worker {
+                device_index: index as u32,
+                steps,
+                perturbation: room,
+                sample_shape: None,
+            };
+        }
+        if let Some(delta) = worker.perturbation.take() {
+            mapper.enter_module("perturbation", "Param");
+            let param = mapper.map_float(Param::initialized(ParamId::new(), delta));
+            mapper.exit_module("perturbation", "Param");
+            worker.perturbation = Some(param.into_value().without_autodiff());
+        }
+    }
+
+    /// Offers numbers to a mapper; what it put in their place, if it did.
+    fn map_numbers<M: ModuleMapper, const N: usize>(
+        &self,
+        mapper: &mut M,
+        name: &str,
+        numbers: [u64; N],
+    ) -> Option<[u64; N]> {
+        mapper.enter_module(name, "Param");
+        let param = mapper.map_int(self.numbers(numbers));
+        mapper.exit_module(name, "Param");
+        // Most mappers leave integers alone; only one that loads a record makes a tensor of them.
+        if !param.is_initialized() {
+            return None;
+        }
+        let read = param.val().try_into_vec_as::<i64>().ok()?;
+        let read: Vec<u64> = read.into_iter().map(|number| number as u64).collect();
+        read.try_into().ok()
+    }
+
+    /// Numbers as a parameter that becomes a tensor only when somebody reads it.
+    fn numbers<const N: usize>(&self, numbers: [u64; N]) -> Param<Tensor<1, Int>> {
+        let data = TensorData::from(numbers.map(|number| number as i64));
+        Param::uninitialized(
+            ParamId::new(),
+            move |device, _| Tensor::from_data(data, device),
+            self.home.clone(),
+            false,
+            Shape::from([N]),
+        )
+    }
+}
+
+impl Shared {
+    fn table(&self) -> [u64; 2] {
+        [self.passes, self.idle.len() as u64]
+    }
+}
+
+impl Worker {
+    fn numbers(&self) -> [u64; 4] {
+        let [rows, features] = self.perturbation.as_ref().map_or([0, 0], |delta| delta.dims());
+        [self.device_index.into(), self.steps, rows as u64, features as u64]
+    }
+}
+
+fn within<V: ModuleVisitor>(visitor: &mut V, name: &str, visit: impl FnOnce(&mut V)) {
+    visitor.enter_module(name, "TrainerState");
+    visit(visitor);
+    visitor.exit_module(name, "TrainerState");
+}
+
+impl ModuleDisplayDefault for TrainerState {
+    fn content(&self, content: Content) -> Option<Content> {
+        content.add("steps", &(self.steps() as usize)).optional()
+    }
+}
+
+impl ModuleDisplay for TrainerState {}

@@ -1,0 +1,89 @@
+//! A classifier with a training method, as Burn's training loop wants it.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
+
+use crate::train::Descend;
+use crate::train::session::Session;
+use crate::train::state::TrainerState;
+use crate::{Batch, Classifier};
+
+/// A classifier `C` that trains by method `M` on inputs of rank `D`: the model of Burn's
+/// [`Learner`](burn::train::Learner). Made by [`Trainer::learner`](super::Trainer::learner).
+///
+/// Its record holds the classifier under `model` and the trainer's state, with the perturbation
+/// that Free-m carries, under `state`.
+#[derive(Module, Debug)]
+pub struct AdversarialModel<C, M, const D: usize>
+where
+    C: Module,
+    M: Clone + std::fmt::Debug + Send,
+{
+    model: C,
+    state: TrainerState,
+    #[module(skip)]
+    method: M,
+    #[module(skip)]
+    session: Session,
+}
+
+impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
+    pub(crate) fn new(model: C, method: M, session: Session) -> Self {
+        let state = session.state.clone();
+        Self { model, state, method, session }
+    }
+
+    /// The classifier itself.
+    pub fn into_classifier(self) -> C {
+        self.model
+    }
+}
+
+impl<C, M, const D: usize> TrainStep for AdversarialModel<C, M, D>
+where
+    C: Classifier<D> + Module + ModuleDisplay + 'static,
+    M: Descend<D>,
+{
+    type Input = Batch<D>;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: Batch<D>) -> TrainOutput<ClassificationOutput> {
+        match self.session.descend(&self.method, &self.model, &batch) {
+            Ok(descent) => {
+                let item = ClassificationOutput::new(descent.loss, descent.logits, batch.labels());
+                TrainOutput::new(&self.model, descent.gradients, item)
+            }
+            // Burn's step cannot fail. No gradients leave the parameters as they are, and the
+            // data loader ends the training with the error before the next step.
+            Err(error) => {
+                self.session.fail(error);
+                let device = batch.device();
+                let loss = Tensor::full([1], f32::NAN, &device);
+                let logits = Tensor::zeros([batch.len(), 1], &device);
+                let item = ClassificationOutput::new(loss, logits, batch.labels());
+                TrainOutput { grads: GradientsParams::new(), item }
+            }
+        }
+    }
+}
+
+impl<C, M, const D: usize> InferenceStep for AdversarialModel<C, M, D>
+where
+    C: Classifier<D> + Module + ModuleDisplay + 'static,
+    M: Descend<D>,
+{
+    type Input = Batch<D>;
+    type Output = ClassificationOutput;
+
+    /// The clean loss and logits, in evaluation mode.
+    fn step(&self, batch: Batch<D>) -> ClassificationOutput {
+        let logits = self.model.logits(batch.inputs());
+        // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
+        let loss = crate::Objective::CrossEntropy
+            .values(logits.clone(), &batch.truth())
+            .map_or_else(|_| Tensor::full([1], f32::NAN, &batch.device()), |values| values.mean());
+        ClassificationOutput::new(loss, logits, batch.labels())
+    }
+}

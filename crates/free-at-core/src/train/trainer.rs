@@ -1,0 +1,221 @@
+//! The trainer: one type for every method.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::backend::{AutodiffBackend, Dispatch, DispatchDevice};
+use burn::data::dataloader::DataLoader;
+use burn::module::{Module, ModuleDisplay};
+use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use burn::train::{ClassificationOutput, Learner, SupervisedTraining};
+
+use crate::train::replay::ReplayLoader;
+use crate::train::session::Session;
+use crate::train::{AdversarialModel, Descend, Method, TrainerState};
+use crate::{Batch, Classifier, Error};
+
+/// Optimiser steps between two looks at the loss.
+const WATCH_EVERY: u64 = 25;
+
+/// Trains classifiers by the method `M`, on the backend `B`.
+///
+/// Usually named by its method: [`FreeAdversarialTrainer`](super::FreeAdversarialTrainer),
+/// [`StandardTrainer`](super::StandardTrainer), [`AdversarialTrainer`](super::AdversarialTrainer),
+/// [`FastAdversarialTrainer`](super::FastAdversarialTrainer).
+///
+/// A trainer holds the state of one training (the perturbation that Free-m carries, say): make
+/// one for each model.
+#[derive(Debug)]
+pub struct Trainer<M, B: AutodiffBackend = Dispatch> {
+    method: M,
+    session: Session,
+    backend: PhantomData<fn() -> B>,
+}
+
+impl<M: Method> Trainer<M> {
+    /// A trainer on any device: `Device::default()` is the backend that is compiled in, and the
+    /// environment variable `BURN_DEVICE` overrides it. Autodiff is switched on.
+    ///
+    /// # Errors
+    /// Those of the configuration: see [`Method::check`].
+    pub fn new(config: M, device: impl Into<Device>) -> Result<Self, Error> {
+        Self::checked(config, device.into().autodiff(), false, WATCH_EVERY)
+    }
+}
+
+impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
+    /// A trainer pinned to the backend `B`: only its devices compile here, and a model or batch
+    /// of another backend is refused with [`Error::Backend`].
+    ///
+    /// # Errors
+    /// Those of the configuration: see [`Method::check`].
+    pub fn on(config: M, device: B::Device) -> Result<Self, Error>
+    where
+        B::Device: Into<DispatchDevice>,
+    {
+        Self::checked(config, Device::new(device).autodiff(), true, WATCH_EVERY)
+    }
+
+    fn checked(method: M, device: Device, pinned: bool, every: u64) -> Result<Self, Error> {
+        method.check()?;
+        let session = Session::new(device, pinned, every);
+        Ok(Self { method, session, backend: PhantomData })
+    }
+
+    /// Looks at the loss every `steps` optimiser steps, at least 1, and stops training at most
+    /// twice as many steps after it stopped being finite. The device does not wait. Default: 25.
+    ///
+    /// # Errors
+    /// [`Error::WatchInterval`].
+    pub fn watching_loss_every(self, steps: u64) -> Result<Self, Error> {
+        match steps {
+            0 => Err(Error::WatchInterval),
+            _ => Ok(Self { session: self.session.watching_every(steps), ..self }),
+        }
+    }
+
+    /// The device to create models and batches on, with autodiff.
+    pub fn device(&self) -> &Device {
+        &self.session.device
+    }
+
+    /// The name of the method: `free-8`, `standard`, `pgd-7`.
+    pub fn name(&self) -> String {
+        self.method.name()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &M {
+        &self.method
+    }
+
+    /// How often in a row each minibatch is trained on: m for Free-m, otherwise 1.
+    pub fn replays(&self) -> usize {
+        self.method.replays()
+    }
+
+    /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD.
+    pub fn gradient_computations(&self) -> usize {
+        self.method.gradient_computations()
+    }
+
+    /// The passes over the data that take as many optimiser steps as `ordinary` ordinary epochs:
+    /// `ordinary / m`, rounded up.
+    pub fn epochs(&self, ordinary: usize) -> usize {
+        ordinary.div_ceil(self.replays())
+    }
+
+    /// What is kept from step to step: the carried perturbation and the number of steps.
+    pub fn state(&self) -> &TrainerState {
+        &self.session.state
+    }
+
+    /// What ended a training that ended early because of its data, model or loss.
+    ///
+    /// Burn reports the same in `LearningResult::error`, there as text.
+    pub fn failure(&self) -> Option<Error> {
+        self.session.failure()
+    }
+
+    /// Burn's training loop over `train`, with this method's replays: metrics, dashboard,
+    /// checkpoints, early stopping and devices are set on what is returned, and
+    /// [`learner`](Self::learner) gives what it launches.
+    ///
+    /// `valid` is evaluated as it is, without perturbations, after each pass.
+    pub fn training<C, const D: usize>(
+        &self,
+        directory: impl AsRef<Path>,
+        train: Arc<dyn DataLoader<Batch<D>>>,
+        valid: Arc<dyn DataLoader<Batch<D>>>,
+    ) -> SupervisedTraining<AdversarialModel<C, M, D>>
+    where
+        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        M: Descend<D>,
+    {
+        let train = ReplayLoader::new(train, self.replays(), self.session.clone());
+        SupervisedTraining::new(directory, Arc::new(train), valid)
+    }
+
+    /// The model, optimiser and schedule for [`training`](Self::training). The schedule counts
+    /// optimiser steps, replays included.
+    ///
+    /// # Errors
+    /// [`Error::Device`] or [`Error::Backend`] for a model that is elsewhere,
+    /// [`Error::NotTrainable`] for one without a parameter that requires a gradient.
+    pub fn learner<C, const D: usize>(
+        &self,
+        model: C,
+        optimizer: ModuleOptimizer,
+        schedule: impl Into<ModuleLrScheduler>,
+    ) -> Result<Learner<AdversarialModel<C, M, D>>, Error>
+    where
+        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        M: Descend<D>,
+    {
+        self.session.check_model(&model)?;
+        let model = AdversarialModel::new(model, self.method.clone(), self.session.clone());
+        Ok(Learner::new(model, optimizer, schedule))
+    }
+
+    /// One optimiser step on a minibatch, for a loop of your own: one replay of Free-m.
+    ///
+    /// Returns the new model, and the loss, logits and labels, which stay on the device until
+    /// they are read. Replaying is the loop's business: call it
+    /// [`replays`](Self::replays) times for each minibatch.
+    ///
+    /// # Errors
+    /// [`StepError`], which gives the model back as it was: one on another device, one that
+    /// cannot be trained, a batch that does not fit, a loss that is no longer finite.
+    pub fn step<C, const D: usize>(
+        &self,
+        model: C,
+        optimizer: &mut ModuleOptimizer,
+        learning_rate: impl Into<ModuleLearningRate>,
+        batch: &Batch<D>,
+    ) -> Result<(C, ClassificationOutput), StepError<C>>
+    where
+        C: Classifier<D> + Module + 'static,
+        M: Descend<D>,
+    {
+        let descent = self
+            .session
+            .check_model(&model)
+            .and_then(|()| self.session.check_batch(batch, self.device()))
+            .and_then(|()| self.session.descend(&self.method, &model, batch));
+        match descent {
+            Ok(descent) => {
+                let gradients = GradientsParams::from_grads(descent.gradients, &model);
+                let model = optimizer.step(learning_rate, model, gradients);
+                Ok((model, ClassificationOutput::new(descent.loss, descent.logits, batch.labels())))
+            }
+            Err(error) => Err(StepError { error, model }),
+        }
+    }
+}
+
+/// A step that was refused, with the model as it was. `?` turns it into an [`Error`].
+#[derive(Debug)]
+pub struct StepError<C> {
+    /// Why.
+    pub error: Error,
+    /// The model that was to be trained.
+    pub model: C,
+}
+
+impl<C> fmt::Display for StepError<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<C: fmt::Debug> std::error::Error for StepError<C> {}
+
+impl<C> From<StepError<C>> for Error {
+    fn from(refused: StepError<C>) -> Self {
+        refused.error
+    }
+}
