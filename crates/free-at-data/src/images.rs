@@ -62,6 +62,11 @@ impl ImageDataset {
         Self { images: Arc::new(images), shape, classes }
     }
 
+    /// The images.
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
     /// The shape of an image: channels, height, width.
     pub fn shape(&self) -> [usize; 3] {
         self.shape

@@ -1,5 +1,75 @@
-//! PLACEHOLDER
+//! Adversarial training at the price of ordinary training, on Burn.
+//!
+//! "Adversarial Training for Free!" (Shafahi et al., NeurIPS 2019): one backward pass gives the
+//! gradient in the parameters and, at no extra cost, the gradient in the input. Free-m replays
+//! each minibatch m times, moves a perturbation that carries over between minibatches with that
+//! input gradient, and divides the epochs by m.
+//!
+//! # Train, then attack
+//!
+//! ```
+//! use burn::optim::SgdConfig;
+//! use burn::optim::lr_scheduler::constant::ConstantLr;
+//! use burn::tensor::Device;
+//! use free_at::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let artifacts = std::env::temp_dir().join(format!("free-at-doctest-{}", std::process::id()));
+//! let threat = ThreatModel::linf(Epsilon::unit(0.1));
+//! let trainer = FreeAdversarialTrainer::new(
+//!     FreeConfig::new(threat.clone()).with_replays(4),
+//!     Device::default(), // whichever backend feature is on; BURN_DEVICE overrides
+//! )?;
+//! let train = digits::train().take(64).loader(32, Some(0), trainer.device())?;
+//! let test = digits::test().take(32).loader(32, None, &Device::default())?;
+//!
+//! let model = SmallCnnConfig::new(1, digits::CLASSES).init(trainer.device());
+//! let result = trainer
+//!     .training(&artifacts, train, test.clone())  // Burn's SupervisedTraining
+//!     .num_epochs(trainer.epochs(8))              // 8 / m passes over the data
+//!     .launch(trainer.learner(model, SgdConfig::new().init(), ConstantLr::new(0.05))?);
+//!
+//! let report = Evaluation::new(threat)
+//!     .attack(Fgsm::new())
+//!     .attack(Pgd::new(20).with_restarts(2))
+//!     .run(&result.model.into_classifier(), &*test)?;
+//! println!("{report}");
+//! # std::fs::remove_dir_all(&artifacts)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The rooms
+//!
+//! - [`core`]: threat models, input gradients, [`core::train`] with the trainers;
+//! - [`attacks`]: FGSM, BIM, PGD, and the evaluation;
+//! - [`models`]: networks, with normalisation inside;
+//! - [`data`]: embedded digits, image data sets.
+//!
+//! # Backends
+//!
+//! The feature `flex` (default) is a pure-Rust CPU backend; `wgpu`, `vulkan`, `metal`, `cuda`,
+//! `rocm` and `cpu` are Burn's others. `tui` (default) is Burn's terminal dashboard.
+
 pub use free_at_attacks as attacks;
 pub use free_at_core as core;
 pub use free_at_data as data;
 pub use free_at_models as models;
+
+pub use free_at_core::Error;
+pub use free_at_core::train;
+
+/// What most programs import.
+pub mod prelude {
+    pub use free_at_attacks::{Bim, Evaluation, Fgsm, Pgd, RobustnessReport};
+    pub use free_at_core::train::{
+        AdversarialConfig, AdversarialTrainer, Clamp, FastAdversarialTrainer, FastConfig,
+        FreeAdversarialTrainer, FreeConfig, StandardConfig, StandardTrainer, Trainer,
+    };
+    pub use free_at_core::{
+        Attack, Batch, Bounds, Classifier, Draws, Epsilon, Error, FrozenModel, Labels, Norm,
+        Objective, ThreatModel,
+    };
+    pub use free_at_data::{Image, ImageDataset, digits};
+    pub use free_at_models::{Normalize, NormalizeConfig, SmallCnn, SmallCnnConfig};
+}

@@ -1,0 +1,113 @@
+//! Attacks on the trained models.
+
+use burn::tensor::{Device, Tensor};
+use free_at::prelude::*;
+
+use crate::training::{Data, Trained};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const BATCH: usize = 120;
+
+/// Every model under FGSM, PGD-20 and PGD-100 with five restarts.
+pub(crate) fn under_attack(
+    trained: &[Trained],
+    threat: &ThreatModel,
+    data: &Data,
+) -> Outcome<Vec<RobustnessReport>> {
+    let test = data.test.loader(BATCH, None, &Device::default())?;
+    let evaluation = Evaluation::new(threat.clone())
+        .with_seed(data.seed)
+        .attack(Fgsm::new())
+        .attack(Pgd::new(20))
+        .attack(Pgd::new(100).with_restarts(5));
+    let attack = |run: &Trained| {
+        println!("{:9} under attack", run.method);
+        Ok(evaluation.run(&run.model, &*test)?)
+    };
+    trained.iter().map(attack).collect()
+}
+
+/// Accuracy under PGD-20 over epsilon.
+pub(crate) struct Curve {
+    pub(crate) method: String,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+pub(crate) fn accuracy_by_epsilon(
+    trained: &[Trained],
+    threat: &ThreatModel,
+    data: &Data,
+) -> Outcome<Vec<Curve>> {
+    const EPSILONS: [f64; 7] = [0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2];
+    let test = data.test.loader(BATCH, None, &Device::default())?;
+    let curve = |run: &Trained| -> Outcome<Curve> {
+        let mut points = Vec::new();
+        for epsilon in EPSILONS {
+            let report = Evaluation::new(threat.clone().with_epsilon(Epsilon::unit(epsilon)))
+                .with_seed(data.seed)
+                .attack(Pgd::new(20))
+                .run(&run.model, &*test)?;
+            if points.is_empty() {
+                points.push((0.0, report.clean));
+            }
+            points.push((epsilon, report.worst_case));
+        }
+        Ok(Curve { method: run.method.clone(), points })
+    };
+    trained.iter().map(curve).collect()
+}
+
+/// Some test images with what each model makes of them and of their adversarial examples.
+pub(crate) struct Pictures {
+    pub(crate) images: Vec<Vec<f32>>,
+    pub(crate) labels: Vec<usize>,
+    pub(crate) models: Vec<ModelPictures>,
+    pub(crate) epsilon: f64,
+}
+
+pub(crate) struct ModelPictures {
+    pub(crate) method: String,
+    pub(crate) clean: Vec<usize>,
+    pub(crate) adversarial: Vec<Vec<f32>>,
+    pub(crate) predicted: Vec<usize>,
+}
+
+pub(crate) fn adversarial_examples(
+    trained: &[Trained],
+    threat: &ThreatModel,
+    data: &Data,
+) -> Outcome<Pictures> {
+    const SHOWN: usize = 6;
+    let shown = data.test.take(SHOWN);
+    let batch = shown.batch(&Device::default())?;
+    let draws = Draws::new(data.seed, (0..SHOWN as u64).collect());
+    let pictures = |run: &Trained| -> Outcome<ModelPictures> {
+        let model = FrozenModel::new(&run.model);
+        let inputs = batch.inputs();
+        let found = Pgd::new(20).perturb(&model, &inputs, &batch.truth(), threat, &draws)?;
+        Ok(ModelPictures {
+            method: run.method.clone(),
+            clean: predictions(model.logits(inputs)?)?,
+            predicted: predictions(model.logits(found.clone())?)?,
+            adversarial: rows(found)?,
+        })
+    };
+    Ok(Pictures {
+        images: rows(batch.inputs())?,
+        labels: shown.images().iter().map(|image| image.label).collect(),
+        models: trained.iter().map(pictures).collect::<Outcome<_>>()?,
+        epsilon: threat.epsilon().value(),
+    })
+}
+
+fn predictions(logits: Tensor<2>) -> Outcome<Vec<usize>> {
+    let classes = logits.argmax(1).try_into_vec_as::<i64>()?;
+    Ok(classes.into_iter().map(|class| class as usize).collect())
+}
+
+fn rows(images: Tensor<4>) -> Outcome<Vec<Vec<f32>>> {
+    let pixels = images.dims()[1..].iter().product();
+    let values = images.try_into_vec_as::<f32>()?;
+    Ok(values.chunks(pixels).map(<[f32]>::to_vec).collect())
+}

@@ -1,0 +1,70 @@
+//! What is printed and written of the three runs.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use free_at::prelude::*;
+use serde::Serialize;
+
+use crate::training::Trained;
+
+#[derive(Serialize)]
+pub(crate) struct Report {
+    epsilon: f64,
+    seed: u64,
+    runs: Vec<Run>,
+}
+
+#[derive(Serialize)]
+struct Run {
+    method: String,
+    optimizer_steps: usize,
+    gradient_computations: usize,
+    train_seconds: f64,
+    clean: f64,
+    attacks: BTreeMap<String, f64>,
+    worst_case: f64,
+}
+
+impl Report {
+    pub(crate) fn new(
+        threat: &ThreatModel,
+        seed: u64,
+        trained: &[Trained],
+        robustness: &[RobustnessReport],
+    ) -> Self {
+        let run = |(trained, found): (&Trained, &RobustnessReport)| Run {
+            method: trained.method.clone(),
+            optimizer_steps: trained.steps,
+            gradient_computations: trained.gradient_computations,
+            train_seconds: trained.seconds,
+            clean: found.clean,
+            attacks: found.attacks.iter().map(|a| (a.name.clone(), a.accuracy)).collect(),
+            worst_case: found.worst_case,
+        };
+        let runs = trained.iter().zip(robustness).map(run).collect();
+        Self { epsilon: threat.epsilon().value(), seed, runs }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let attacks: Vec<&String> = self.runs.iter().flat_map(|run| run.attacks.keys()).collect();
+        let attacks = &attacks[..attacks.len() / self.runs.len().max(1)];
+        writeln!(f, "accuracy in %, epsilon {} (L-infinity), seed {}\n", self.epsilon, self.seed)?;
+        write!(f, "{:9} {:>7}", "method", "clean")?;
+        for attack in attacks {
+            write!(f, " {attack:>10}")?;
+        }
+        writeln!(f, " {:>11} {:>10} {:>8}", "worst case", "gradients", "seconds")?;
+        for run in &self.runs {
+            write!(f, "{:9} {:>7.1}", run.method, 100.0 * run.clean)?;
+            for attack in attacks {
+                write!(f, " {:>10.1}", 100.0 * run.attacks[*attack])?;
+            }
+            let (gradients, seconds) = (run.gradient_computations, run.train_seconds);
+            writeln!(f, " {:>11.1} {gradients:>10} {seconds:>8.1}", 100.0 * run.worst_case)?;
+        }
+        Ok(())
+    }
+}
