@@ -27,9 +27,9 @@ use crate::report::{AttackReport, RobustnessReport, Verdict};
 /// use free_at_attacks::{Evaluation, Fgsm, Pgd};
 /// use free_at_core::{Epsilon, ThreatModel};
 /// # #[derive(Module, Debug)]
-/// # struct Model(Linear);
+/// # struct Model { linear: Linear }
 /// # impl Classifier<2> for Model {
-/// #     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> { self.0.forward(inputs) }
+/// #     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> { self.linear.forward(inputs) }
 /// # }
 /// # struct Rows;
 /// # impl Batcher<[f32; 4], Batch<2>> for Rows {
@@ -38,7 +38,7 @@ use crate::report::{AttackReport, RobustnessReport, Verdict};
 /// #         Batch::from_samples(&rows, &[4], &labels, 3, &Bounds::default(), device).unwrap()
 /// #     }
 /// # }
-/// # let model = Model(LinearConfig::new(4, 3).init(&Device::flex()));
+/// # let model = Model { linear: LinearConfig::new(4, 3).init(&Device::flex()) };
 /// # let test = DataLoaderBuilder::new(Rows).batch_size(2).set_device(Device::flex())
 /// #     .build(InMemDataset::new(vec![[0.5; 4]; 5]));
 /// let report = Evaluation::new(ThreatModel::linf(Epsilon::pixels(8.0)))

@@ -202,7 +202,10 @@ mod tests {
         let good = vec![0.0, 1.0];
         let cases = [
             (batch(&[], &[]), Error::EmptyBatch),
-            (batch(&[good.clone()], &[0, 1]), Error::BatchLength { inputs: 1, labels: 2 }),
+            (
+                batch(std::slice::from_ref(&good), &[0, 1]),
+                Error::BatchLength { inputs: 1, labels: 2 },
+            ),
             (
                 batch(&[good.clone(), vec![0.5]], &[0, 1]),
                 Error::RaggedBatch { sample: 1, expected: 2, found: 1 },

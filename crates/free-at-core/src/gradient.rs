@@ -47,15 +47,15 @@ pub struct InputGradient<const D: usize> {
 /// use free_at_core::{Classifier, FrozenModel, Labels, Objective};
 ///
 /// #[derive(Module, Debug)]
-/// struct Model(Linear);
+/// struct Model { linear: Linear }
 /// impl Classifier<2> for Model {
 ///     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
-///         self.0.forward(inputs)
+///         self.linear.forward(inputs)
 ///     }
 /// }
 ///
 /// let device = Device::flex();
-/// let model = FrozenModel::new(&Model(LinearConfig::new(4, 3).init(&device)));
+/// let model = FrozenModel::new(&Model { linear: LinearConfig::new(4, 3).init(&device) });
 /// let labels = Labels::untargeted(Tensor::<1, Int>::from_data([0, 2], &device));
 /// let found = model.input_gradient(Tensor::zeros([2, 4], &device), &labels, Objective::Margin)?;
 /// assert_eq!((found.gradient.dims(), found.values.dims()), ([2, 4], [2]));

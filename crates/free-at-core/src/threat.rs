@@ -113,10 +113,10 @@ impl ThreatModel {
         let bounds = match &self.bounds {
             Bounds::None => InputBounds::None,
             Bounds::Range { low, high } => InputBounds::Range(*low, *high),
-            Bounds::PerFeature { low, high } => InputBounds::PerFeature(
+            Bounds::PerFeature { low, high } => InputBounds::PerFeature(Box::new([
                 per_feature("the lower bound", low)?,
                 per_feature("the upper bound", high)?,
-            ),
+            ])),
         };
         let scale = match &self.scale {
             Some(scale) => Some((per_feature("the scale", scale)?, scale.clone())),
@@ -136,7 +136,7 @@ impl std::fmt::Display for ThreatModel {
 enum InputBounds<const D: usize> {
     None,
     Range(f32, f32),
-    PerFeature(Tensor<D>, Tensor<D>),
+    PerFeature(Box<[Tensor<D>; 2]>),
 }
 
 /// The perturbations that a [`ThreatModel`] allows around samples of one shape: projection onto
@@ -158,8 +158,9 @@ impl<const D: usize> PerturbationSet<D> {
         match &self.bounds {
             InputBounds::None => inputs,
             InputBounds::Range(low, high) => inputs.clamp(*low, *high),
-            InputBounds::PerFeature(low, high) => {
-                inputs.max_pair(low.clone()).min_pair(high.clone())
+            InputBounds::PerFeature(limits) => {
+                let [low, high] = *limits.clone();
+                inputs.max_pair(low).min_pair(high)
             }
         }
     }
@@ -191,8 +192,9 @@ impl<const D: usize> PerturbationSet<D> {
                 let below = inputs.clone().neg();
                 (below.clone().add_scalar(*low), below.add_scalar(*high))
             }
-            InputBounds::PerFeature(low, high) => {
-                (low.clone() - inputs.clone(), high.clone() - inputs.clone())
+            InputBounds::PerFeature(limits) => {
+                let [low, high] = *limits.clone();
+                (low - inputs.clone(), high - inputs.clone())
             }
         };
         delta.max_pair(low).min_pair(high)

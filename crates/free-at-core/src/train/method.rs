@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use burn::backend::GradientCheckpointingStrategy;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Int, Tensor};
 
@@ -109,19 +110,26 @@ fn beside_parameters<C: Module, const D: usize>(
     model: &C,
     inputs: Tensor<D>,
 ) -> Result<Tensor<D>, Error> {
-    /// Finds a parameter that can be trained, and its gradient-checkpointing strategy, which
-    /// every tensor of a graph has to share.
+    let strategy = checkpointing(model)?;
+    Ok(inputs.without_autodiff().autodiff().with_gradient_checkpointing_strategy(strategy))
+}
+
+/// The gradient-checkpointing strategy of the parameters, which every tensor of their graph has
+/// to share.
+///
+/// # Errors
+/// [`Error::NotTrainable`] if no parameter requires a gradient.
+pub(crate) fn checkpointing<C: Module>(model: &C) -> Result<GradientCheckpointingStrategy, Error> {
     #[derive(Default)]
-    struct Strategy(Option<burn::backend::GradientCheckpointingStrategy>);
-    impl ModuleVisitor for Strategy {
+    struct FirstTrainable(Option<GradientCheckpointingStrategy>);
+    impl ModuleVisitor for FirstTrainable {
         fn visit_float<const P: usize>(&mut self, param: &Param<Tensor<P>>) {
             if self.0.is_none() && param.is_require_grad() {
                 self.0 = param.gradient_checkpointing_strategy();
             }
         }
     }
-    let mut found = Strategy::default();
+    let mut found = FirstTrainable::default();
     model.visit(&mut found);
-    let strategy = found.0.ok_or(Error::NotTrainable)?;
-    Ok(inputs.without_autodiff().autodiff().with_gradient_checkpointing_strategy(strategy))
+    found.0.ok_or(Error::NotTrainable)
 }

@@ -13,6 +13,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::{ClassificationOutput, Learner, SupervisedTraining};
 
+use crate::train::method::checkpointing;
 use crate::train::replay::ReplayLoader;
 use crate::train::session::Session;
 use crate::train::{AdversarialModel, Descend, Method, TrainerState};
@@ -157,6 +158,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         M: Descend<D>,
     {
         self.session.check_model(&model)?;
+        checkpointing(&model)?;
         let model = AdversarialModel::new(model, self.method.clone(), self.session.clone());
         Ok(Learner::new(model, optimizer, schedule))
     }

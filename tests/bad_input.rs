@@ -1,0 +1,236 @@
+//! Bad input is a typed error, by every way in, and loses nothing.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::lr_scheduler::constant::ConstantLr;
+use burn::tensor::{Device, Int, Tensor};
+use burn::train::metric::LossMetric;
+use burn::train::{ClassificationOutput, LearningResult};
+use free_at::attacks::Evaluation;
+use free_at::prelude::*;
+use free_at::train::{AdversarialModel, StepError};
+
+use crate::nets::{ConvNet, LinearNet, images, linf, loader, sgd, state};
+
+fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, Error> {
+    FreeAdversarialTrainer::new(config, Device::flex())
+}
+
+fn trainer() -> FreeAdversarialTrainer {
+    free(FreeConfig::new(linf(0.1))).unwrap()
+}
+
+/// A device of another backend; deprecated for use, but a CPU that every machine has.
+#[allow(deprecated)]
+fn elsewhere() -> Device {
+    Device::ndarray()
+}
+
+fn step(batch: &Batch<4>) -> Result<(), Error> {
+    let trainer = trainer();
+    let model = ConvNet::new(1, trainer.device());
+    trainer.step(model, &mut sgd(), 0.1, batch)?;
+    Ok(())
+}
+
+/// What a refused step says; its success has no `Debug` for `unwrap_err`.
+fn refusal<C>(result: Result<(C, ClassificationOutput), StepError<C>>) -> StepError<C> {
+    result.err().expect("the step is refused")
+}
+
+#[test]
+fn configurations_that_make_no_sense() {
+    for epsilon in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let threat = linf(epsilon);
+        let refused = [
+            free(FreeConfig::new(threat.clone())).err(),
+            FastAdversarialTrainer::new(FastConfig::new(threat.clone()), Device::flex()).err(),
+            AdversarialTrainer::new(
+                AdversarialConfig::new(threat.clone(), Pgd::new(7)),
+                Device::flex(),
+            )
+            .err(),
+            Evaluation::new(threat)
+                .attack(Fgsm::new())
+                .run(&ConvNet::new(1, &Device::flex()), &*loader(None))
+                .err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(Error::Epsilon { .. })), "{epsilon}: {error:?}");
+        }
+    }
+    let config = || FreeConfig::new(linf(0.1));
+    assert_eq!(free(config().with_replays(0)).err(), Some(Error::Replays));
+    let standard = StandardConfig::new().with_replays(0);
+    let refused = StandardTrainer::new(standard, Device::flex()).err();
+    assert_eq!(refused, Some(Error::Replays));
+    for size in [0.0, -0.1, f64::NAN, f64::INFINITY] {
+        let refused = free(config().with_step_size(size)).err();
+        assert!(matches!(refused, Some(Error::StepSize { .. })));
+        let fast = FastConfig::new(linf(0.1)).with_step_size(size);
+        let refused = FastAdversarialTrainer::new(fast, Device::flex()).err();
+        assert!(matches!(refused, Some(Error::StepSize { .. })));
+    }
+    let pgd = |attack| {
+        AdversarialTrainer::new(AdversarialConfig::new(linf(0.1), attack), Device::flex()).err()
+    };
+    assert!(matches!(pgd(Pgd::new(0)), Some(Error::Steps { .. })));
+    assert!(matches!(pgd(Pgd::new(1).with_restarts(0)), Some(Error::Restarts { .. })));
+    assert!(matches!(pgd(Pgd::new(1).with_step_size(-1.0)), Some(Error::StepSize { .. })));
+    assert_eq!(trainer().watching_loss_every(0).err(), Some(Error::WatchInterval));
+}
+
+#[test]
+fn evaluations_that_make_no_sense() {
+    let model = ConvNet::new(1, &Device::flex());
+    let run = |evaluation: Evaluation<4>| evaluation.run(&model, &*loader(None)).unwrap_err();
+    assert_eq!(run(Evaluation::new(linf(0.1))), Error::NoAttack);
+    let bim = Evaluation::new(linf(0.1)).attack(Bim::new(0));
+    assert!(matches!(run(bim), Error::Steps { .. }));
+    let few = digits::test().take(0).loader(4, None, &Device::flex()).unwrap();
+    let empty = Evaluation::new(linf(0.1))
+        .attack(Fgsm::new())
+        .run(&SmallCnnConfig::new(1, 10).init(&Device::flex()), &*few);
+    assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
+}
+
+#[test]
+fn batches_that_the_carried_perturbation_does_not_fit() {
+    let trainer = trainer();
+    let device = trainer.device();
+    let mut optimizer = sgd();
+    let model = ConvNet::new(1, device);
+    let (model, _) = trainer.step(model, &mut optimizer, 0.1, &images(4, 1, device)).unwrap();
+    let before = state(&model);
+
+    let larger = trainer.step(model, &mut optimizer, 0.1, &images(5, 1, device));
+    let StepError { error, model } = refusal(larger);
+    assert_eq!(error, Error::BatchTooLarge { allowed: 4, found: 5 });
+
+    let labels = Tensor::<1, Int>::zeros([4], device);
+    let wide = Batch::new(Tensor::<4>::zeros([4, 2, 5, 6], device), labels).unwrap();
+    let StepError { error, model } = refusal(trainer.step(model, &mut optimizer, 0.1, &wide));
+    assert_eq!(error, Error::SampleShape { expected: vec![2, 5, 5], found: vec![2, 5, 6] });
+
+    assert_eq!(state(&model), before, "the model comes back as it was");
+    assert!(trainer.step(model, &mut optimizer, 0.1, &images(3, 1, device)).is_ok());
+}
+
+#[test]
+fn batches_and_models_on_another_device() {
+    let there = elsewhere();
+    let trainer = trainer();
+    let refused = step(&images(4, 1, &there)).unwrap_err();
+    assert!(matches!(refused, Error::Device { what: "batch", .. }), "{refused}");
+    let model = ConvNet::new(1, &there.clone().autodiff());
+    let refused = trainer.learner(model.clone(), sgd(), ConstantLr::new(0.1)).err();
+    assert!(matches!(refused, Some(Error::Device { what: "model", .. })), "{refused:?}");
+
+    use burn::backend::{Autodiff, Flex};
+    let config = FreeConfig::new(linf(0.1));
+    let pinned = FreeAdversarialTrainer::<Autodiff<Flex>>::on(config, Default::default()).unwrap();
+    let refused = pinned.learner(model, sgd(), ConstantLr::new(0.1)).err();
+    assert!(matches!(refused, Some(Error::Backend { what: "model", .. })), "{refused:?}");
+}
+
+#[test]
+fn models_that_cannot_be_trained() {
+    let trainer = trainer();
+    let batch = images(4, 1, trainer.device());
+    let model = ConvNet::new(1, trainer.device());
+    for untrainable in [model.clone().freeze(), model.valid()] {
+        let refused = trainer.step(untrainable.clone(), &mut sgd(), 0.1, &batch);
+        assert_eq!(refusal(refused).error, Error::NotTrainable);
+        let refused = trainer.learner(untrainable, sgd(), ConstantLr::new(0.1)).err();
+        assert_eq!(refused, Some(Error::NotTrainable));
+    }
+}
+
+#[test]
+fn a_model_that_returns_other_rows_than_it_was_given() {
+    #[derive(Module, Debug)]
+    struct Half {
+        net: LinearNet,
+    }
+    impl Classifier<2> for Half {
+        fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
+            let n = rows.dims()[0];
+            self.net.logits(rows.slice_dim(0, ..n / 2))
+        }
+    }
+    let trainer = trainer();
+    let device = trainer.device();
+    let labels = Tensor::<1, Int>::zeros([4], device);
+    let batch = Batch::new(Tensor::<2>::zeros([4, 4], device), labels).unwrap();
+    let model = Half { net: LinearNet::new(1, device) };
+    let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &batch));
+    assert_eq!(refused.error, Error::Logits { expected: 4, found: 2 });
+}
+
+#[test]
+fn a_loss_that_turns_nan_stops_a_loop_of_ones_own() {
+    const EVERY: u64 = 4;
+    let trainer = trainer().watching_loss_every(EVERY).unwrap();
+    let mut model = ConvNet::new(1, trainer.device());
+    let mut optimizer = sgd();
+    let batch = images(4, 1, trainer.device());
+    for step in 1..=3 * EVERY {
+        match trainer.step(model, &mut optimizer, 1e30, &batch) {
+            Ok((next, _)) => model = next,
+            Err(StepError { error, .. }) => {
+                assert!(matches!(error, Error::LossNotFinite { step: 4 | 8, .. }), "{error}");
+                assert!(step <= 2 + 2 * EVERY, "noticed at step {step}");
+                return;
+            }
+        }
+    }
+    panic!("a loss that is not finite went unnoticed");
+}
+
+fn launch(
+    trainer: &FreeAdversarialTrainer,
+    directory: &Path,
+    from: Option<usize>,
+    rate: f64,
+) -> LearningResult<AdversarialModel<ConvNet, FreeConfig, 4>> {
+    let training = trainer
+        .training(directory, loader(Some(1)), loader(None))
+        .metrics((LossMetric::new(),))
+        .with_application_logger(None)
+        .with_default_checkpointers()
+        .num_epochs(3);
+    let training = match from {
+        Some(epoch) => training.checkpoint(epoch),
+        None => training.num_epochs(1),
+    };
+    let model = ConvNet::new(1, trainer.device());
+    training.launch(trainer.learner(model, sgd(), ConstantLr::new(rate)).unwrap())
+}
+
+#[test]
+fn a_loss_that_turns_nan_stops_burns_loop_and_what_was_saved_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let saved = directory.path().join("checkpoint/model-1.bpk");
+    assert!(launch(&trainer(), directory.path(), None, 0.05).error.is_none());
+    let before = std::fs::read(&saved).unwrap();
+
+    let trainer = trainer().watching_loss_every(4).unwrap();
+    let result = launch(&trainer, directory.path(), Some(1), 1e30);
+    assert!(result.error.is_some());
+    assert!(matches!(trainer.failure(), Some(Error::LossNotFinite { .. })));
+    assert_eq!(std::fs::read(&saved).unwrap(), before);
+    assert!(!directory.path().join("checkpoint/model-2.bpk").exists());
+}
+
+#[test]
+fn an_error_inside_burns_loop_ends_it_with_that_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let trainer = trainer();
+    // A first step on a smaller batch leaves no room for the loader's.
+    let model = ConvNet::new(1, trainer.device());
+    trainer.step(model, &mut sgd(), 0.1, &images(2, 1, trainer.device())).unwrap();
+    let result = launch(&trainer, directory.path(), None, 0.05);
+    assert!(result.error.is_some());
+    assert_eq!(trainer.failure(), Some(Error::BatchTooLarge { allowed: 2, found: 8 }));
+}

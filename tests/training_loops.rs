@@ -1,0 +1,134 @@
+//! Burn's training loop, a loop of one's own, and both interrupted, all end the same.
+
+use std::path::Path;
+
+use burn::module::Module;
+use burn::optim::lr_scheduler::constant::ConstantLr;
+use burn::tensor::Device;
+use burn::train::SupervisedTraining;
+use burn::train::metric::LossMetric;
+use free_at::prelude::*;
+use free_at::train::{AdversarialModel, Descend};
+
+use crate::nets::{ConvNet, linf, loader, sgd, state};
+
+const SEED: u64 = 3;
+const RATE: f64 = 0.05;
+
+fn free() -> FreeAdversarialTrainer {
+    FreeAdversarialTrainer::new(FreeConfig::new(linf(0.1)).with_replays(3), Device::flex()).unwrap()
+}
+
+fn pgd() -> AdversarialTrainer<Pgd> {
+    let config = AdversarialConfig::new(linf(0.1), Pgd::new(2)).with_seed(5);
+    AdversarialTrainer::new(config, Device::flex()).unwrap()
+}
+
+fn perturbation<M: free_at::train::Method>(trainer: &Trainer<M>) -> Option<Vec<f32>> {
+    let delta = trainer.state().perturbation(trainer.device())?;
+    Some(delta.try_into_vec_as().unwrap())
+}
+
+/// A run of Burn's loop to `epochs`, from a checkpoint if one is named.
+fn burn_loop<M: Descend<4>>(
+    trainer: &Trainer<M>,
+    seed: u64,
+    directory: &Path,
+    from: Option<usize>,
+    epochs: usize,
+) -> ConvNet {
+    let model = ConvNet::new(seed, trainer.device());
+    let training: SupervisedTraining<AdversarialModel<ConvNet, M, 4>> =
+        trainer.training(directory, loader(Some(SEED)), loader(None));
+    let training = training
+        .metrics((LossMetric::new(),))
+        .with_application_logger(None)
+        .with_default_checkpointers()
+        .num_epochs(epochs);
+    let training = match from {
+        Some(epoch) => training.checkpoint(epoch),
+        None => training,
+    };
+    let learner = trainer.learner(model, sgd(), ConstantLr::new(RATE)).unwrap();
+    let result = training.launch(learner);
+    assert!(result.error.is_none());
+    result.model.into_classifier()
+}
+
+fn own_loop<M: Descend<4>>(trainer: &Trainer<M>, seed: u64, epochs: usize) -> ConvNet {
+    let mut model = ConvNet::new(seed, trainer.device());
+    let mut optimizer = sgd();
+    let data = loader(Some(SEED)).to_device(trainer.device());
+    for _ in 0..epochs {
+        for batch in data.iter() {
+            let batch = batch.unwrap();
+            for _ in 0..trainer.replays() {
+                (model, _) = trainer.step(model, &mut optimizer, RATE, &batch).unwrap();
+            }
+        }
+    }
+    model
+}
+
+#[test]
+fn a_loop_of_ones_own_and_burns_end_in_the_same_parameters() {
+    let directory = tempfile::tempdir().unwrap();
+    let (burns, own) = (free(), free());
+    let by_burn = burn_loop(&burns, 1, directory.path(), None, 2);
+    let by_hand = own_loop(&own, 1, 2);
+    assert_eq!(state(&by_burn), state(&by_hand));
+    assert_eq!(perturbation(&burns), perturbation(&own));
+    assert!(perturbation(&own).unwrap().iter().any(|delta| *delta != 0.0));
+    assert_eq!((burns.state().steps(), own.state().steps()), (18, 18));
+}
+
+fn resumes<M: Descend<4>>(new: impl Fn() -> Trainer<M>) {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let uninterrupted = new();
+    let expected = burn_loop(&uninterrupted, 1, whole.path(), None, 4);
+    burn_loop(&new(), 1, parts.path(), None, 2);
+    // Everything is new but the files, and the fresh weights are others.
+    let resumed = new();
+    let found = burn_loop(&resumed, 2, parts.path(), Some(2), 4);
+    assert_eq!(state(&found), state(&expected));
+    assert_eq!(perturbation(&resumed), perturbation(&uninterrupted));
+    assert_eq!(resumed.state().steps(), uninterrupted.state().steps());
+}
+
+#[test]
+fn free_training_resumed_from_a_checkpoint_ends_as_if_never_stopped() {
+    resumes(free);
+}
+
+#[test]
+fn pgd_training_resumed_from_a_checkpoint_ends_as_if_never_stopped() {
+    resumes(pgd);
+}
+
+#[test]
+fn the_state_of_a_loop_of_ones_own_can_be_saved_and_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state.bpk");
+    let (first, second) = (free(), free());
+    own_loop(&first, 1, 1);
+    first.state().clone().save_file(&file).unwrap();
+    second.state().clone().try_load_file(&file).unwrap();
+    assert!(perturbation(&first).is_some());
+    assert_eq!(perturbation(&second), perturbation(&first));
+    assert_eq!(second.state().steps(), first.state().steps());
+}
+
+#[test]
+fn a_checkpoint_loads_whatever_the_new_trainer_did_before() {
+    let record = || {
+        let trainer = free();
+        own_loop(&trainer, 1, 1);
+        trainer.state().clone().into_record()
+    };
+    let used = free();
+    own_loop(&used, 9, 2);
+    used.state().clone().try_load_record(record()).unwrap();
+    let fresh = free();
+    fresh.state().clone().try_load_record(record()).unwrap();
+    assert_eq!(perturbation(&used), perturbation(&fresh));
+}
