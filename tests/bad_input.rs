@@ -21,12 +21,6 @@ fn trainer() -> FreeAdversarialTrainer {
     free(FreeConfig::new(linf(0.1))).unwrap()
 }
 
-/// A device of another backend; deprecated for use, but a CPU that every machine has.
-#[allow(deprecated)]
-fn elsewhere() -> Device {
-    Device::ndarray()
-}
-
 fn step(batch: &Batch<4>) -> Result<(), Error> {
     let trainer = trainer();
     let model = ConvNet::new(1, trainer.device());
@@ -119,19 +113,31 @@ fn batches_that_the_carried_perturbation_does_not_fit() {
 
 #[test]
 fn batches_and_models_on_another_device() {
-    let there = elsewhere();
-    let trainer = trainer();
-    let refused = step(&images(4, 1, &there)).unwrap_err();
-    assert!(matches!(refused, Error::Device { what: "batch", .. }), "{refused}");
-    let model = ConvNet::new(1, &there.clone().autodiff());
-    let refused = trainer.learner(model.clone(), sgd(), ConstantLr::new(0.1)).err();
-    assert!(matches!(refused, Some(Error::Device { what: "model", .. })), "{refused:?}");
-
     use burn::backend::{Autodiff, Flex};
-    let config = FreeConfig::new(linf(0.1));
-    let pinned = FreeAdversarialTrainer::<Autodiff<Flex>>::on(config, Default::default()).unwrap();
-    let refused = pinned.learner(model, sgd(), ConstantLr::new(0.1)).err();
-    assert!(matches!(refused, Some(Error::Backend { what: "model", .. })), "{refused:?}");
+    // A device of another backend: one that records operations and executes none, in a scope.
+    let there = Device::capture();
+    let checked = there.capture_scope(|scope| {
+        let refused = step(&images_of_zeros(4, &there)).unwrap_err();
+        assert!(matches!(refused, Error::Device { what: "batch", .. }), "{refused}");
+
+        let model = SmallCnnConfig::new(1, 10).init(&there.clone().autodiff());
+        let learner = trainer().learner(model.clone(), sgd(), ConstantLr::new(0.1));
+        let refused = learner.err().expect("the learner is refused");
+        assert!(matches!(refused, Error::Device { what: "model", .. }), "{refused}");
+
+        let config = FreeConfig::new(linf(0.1));
+        let pinned = FreeAdversarialTrainer::<Autodiff<Flex>>::on(config, Default::default());
+        let learner = pinned.unwrap().learner(model, sgd(), ConstantLr::new(0.1));
+        let refused = learner.err().expect("the learner is refused");
+        assert!(matches!(refused, Error::Backend { what: "model", .. }), "{refused}");
+        scope.complete([], [])
+    });
+    assert!(checked.is_ok());
+}
+
+fn images_of_zeros(n: usize, device: &Device) -> Batch<4> {
+    let labels = Tensor::<1, Int>::zeros([n], device);
+    Batch::new(Tensor::zeros([n, 2, 5, 5], device), labels).unwrap()
 }
 
 #[test]

@@ -132,3 +132,27 @@ fn a_checkpoint_loads_whatever_the_new_trainer_did_before() {
     fresh.state().clone().try_load_record(record()).unwrap();
     assert_eq!(perturbation(&used), perturbation(&fresh));
 }
+
+#[test]
+fn two_workers_train_in_burns_multi_device_strategy() {
+    use burn::train::{ExecutionStrategy, MultiDeviceOptim};
+    const EPSILON: f32 = 0.1;
+    let directory = tempfile::tempdir().unwrap();
+    let trainer = free();
+    let devices = vec![trainer.device().clone(); 2];
+    let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+    let model = ConvNet::new(1, trainer.device());
+    let before = state(&model);
+    let result = trainer
+        .training(directory.path(), loader(Some(SEED)), loader(None))
+        .with_training_strategy(strategy.into())
+        .with_application_logger(None)
+        .num_epochs(2)
+        .launch(trainer.learner(model, sgd(), ConstantLr::new(RATE)).unwrap());
+    assert!(result.error.is_none() && trainer.failure().is_none());
+    // Each worker has half of the 22 images: 2 minibatches, 3 replays, 2 passes.
+    assert_eq!(trainer.state().steps(), 2 * 2 * 3 * 2);
+    let largest = perturbation(&trainer).unwrap().into_iter().fold(0.0, |a: f32, d| a.max(d.abs()));
+    assert!(largest > 0.0 && largest <= EPSILON);
+    assert_ne!(state(&result.model.into_classifier()), before);
+}

@@ -49,7 +49,9 @@ pub type FreeAdversarialTrainer<B = Dispatch> = Trainer<FreeConfig, B>;
 #[serde(rename_all = "snake_case")]
 pub enum Clamp {
     /// As the authors' own programs: the model sees clamp(x + δ), the gradient is zero where that
-    /// cut, and δ is only kept in the ε-ball.
+    /// cut, and δ is only kept in the ε-ball. Where x + δ is a bound itself the gradient passes, as
+    /// it did in the versions of TensorFlow and PyTorch those programs ran on; recent PyTorch
+    /// stops it there, which leaves a black pixel unperturbed.
     #[default]
     InForward,
     /// As the program of "Fast is better than free": the model sees x + δ, and δ is limited after

@@ -155,9 +155,7 @@ impl TrainerState {
         let result = step(&mut worker);
         worker.steps += u64::from(result.is_ok());
         let steps = worker.steps;
-        let mut state = self.lock();
-        state.idle.push(worker);
-        state.idle.sort_by_key(|worker| worker.device_index);
+        self.give_back(worker);
         (steps, result)
     }
 
@@ -167,6 +165,12 @@ impl TrainerState {
             Some(at) => state.idle.remove(at),
             None => Worker { device_index, ..Worker::default() },
         }
+    }
+
+    fn give_back(&self, worker: Worker) {
+        let mut state = self.lock();
+        state.idle.push(worker);
+        state.idle.sort_by_key(|worker| worker.device_index);
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -320,3 +324,6 @@ impl ModuleDisplayDefault for TrainerState {
 }
 
 impl ModuleDisplay for TrainerState {}
+
+#[cfg(test)]
+mod tests;
