@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::module::Module;
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Int, Tensor};
-use burn::train::metric::LossMetric;
+use burn::train::metric::{AccuracyMetric, LossMetric, TopKAccuracyMetric};
 use burn::train::{ClassificationOutput, LearningResult};
 use free_at::attacks::Evaluation;
 use free_at::prelude::*;
@@ -80,6 +80,11 @@ fn evaluations_that_make_no_sense() {
     let model = ConvNet::new(1, &Device::flex());
     let run = |evaluation: Evaluation<4>| evaluation.run(&model, &*loader(None)).unwrap_err();
     assert_eq!(run(Evaluation::new(linf(0.1))), Error::NoAttack);
+    let twice = Evaluation::new(linf(0.1)).attack(Fgsm::new()).attack(Fgsm::new());
+    assert_eq!(run(twice), Error::DuplicateAttack { name: "fgsm".into() });
+    let narrow = linf(0.1).with_bounds(Bounds::Range { low: 0.0, high: 0.5 });
+    let outside = Evaluation::new(narrow).attack(Fgsm::new());
+    assert!(matches!(run(outside), Error::InputOutOfBounds { high: 0.5, .. }));
     let bim = Evaluation::new(linf(0.1)).attack(Bim::new(0));
     assert!(matches!(run(bim), Error::Steps { .. }));
     let few = digits::test().take(0).loader(4, None, &Device::flex()).unwrap();
@@ -175,6 +180,83 @@ fn a_model_that_returns_other_rows_than_it_was_given() {
 }
 
 #[test]
+fn a_model_with_fewer_logits_than_the_labels_have_classes() {
+    let trainer = trainer();
+    let batch = digits::train().take(8).batch(trainer.device()).unwrap();
+    let expected = Error::Classes { classes: digits::CLASSES, logits: 3 };
+    let model = SmallCnnConfig::new(1, 3).init(trainer.device());
+    let test = digits::test().take(8).loader(8, None, &Device::flex()).unwrap();
+    let attacked = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
+    assert_eq!(attacked.unwrap_err(), expected);
+    assert_eq!(refusal(trainer.step(model, &mut sgd(), 0.1, &batch)).error, expected);
+}
+
+#[test]
+fn an_attack_that_leaves_the_threat_model() {
+    /// Moves every feature by twice epsilon, or past the input bounds.
+    #[derive(Debug)]
+    struct Cheat {
+        past_bounds: bool,
+    }
+    impl free_at::core::AttackParameters for Cheat {
+        fn name(&self) -> String {
+            "cheat".into()
+        }
+        fn check(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn gradient_computations(&self) -> usize {
+            0
+        }
+    }
+    impl Attack<4> for Cheat {
+        fn run_once(
+            &self,
+            _: &FrozenModel<4>,
+            inputs: &Tensor<4>,
+            _: &Labels,
+            threat: &ThreatModel,
+            _: &Draws,
+        ) -> Result<Tensor<4>, Error> {
+            let epsilon = threat.epsilon().value();
+            Ok(match self.past_bounds {
+                true => inputs.clone().add_scalar(epsilon),
+                false => inputs.clone().add_scalar(2.0 * epsilon).clamp(0.0, 1.0),
+            })
+        }
+    }
+    let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
+    Device::flex().seed(0);
+    let model = SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex());
+    for past_bounds in [true, false] {
+        let cheat = Evaluation::new(linf(0.1)).attack(Cheat { past_bounds });
+        let refused = cheat.run(&model, &*test).unwrap_err();
+        assert!(matches!(refused, Error::OutsideThreatModel { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn rounding_is_not_taken_for_a_defect_of_the_attack() {
+    let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
+    let model = SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex());
+    for threat in [linf(1e-4), ThreatModel::l2(Epsilon::unit(1e-4))] {
+        let tiny = Evaluation::new(threat).attack(Fgsm::new()).attack(Pgd::new(3));
+        assert!(tiny.run(&model, &*test).is_ok());
+    }
+}
+
+#[test]
+fn a_loss_that_turns_nan_is_seen_at_the_end_of_a_short_loop() {
+    let trainer = trainer();
+    let mut model = ConvNet::new(1, trainer.device());
+    let batch = images(4, 1, trainer.device());
+    for _ in 0..3 {
+        (model, _) = trainer.step(model, &mut sgd(), 1e30, &batch).unwrap();
+    }
+    assert!(matches!(trainer.finish(), Err(Error::LossNotFinite { step: 3, .. })));
+}
+
+#[test]
 fn a_loss_that_turns_nan_stops_a_loop_of_ones_own() {
     const EVERY: u64 = 4;
     let trainer = trainer().watching_loss_every(EVERY).unwrap();
@@ -221,12 +303,29 @@ fn a_loss_that_turns_nan_stops_burns_loop_and_what_was_saved_stays() {
     assert!(launch(&trainer(), directory.path(), None, 0.05).error.is_none());
     let before = std::fs::read(&saved).unwrap();
 
-    let trainer = trainer().watching_loss_every(4).unwrap();
+    // A pass has 24 steps: none of them is looked at before the pass ends.
+    let trainer = trainer().watching_loss_every(100).unwrap();
     let result = launch(&trainer, directory.path(), Some(1), 1e30);
     assert!(result.error.is_some());
     assert!(matches!(trainer.failure(), Some(Error::LossNotFinite { .. })));
     assert_eq!(std::fs::read(&saved).unwrap(), before);
     assert!(!directory.path().join("checkpoint/model-2.bpk").exists());
+}
+
+#[test]
+fn bad_data_in_burns_loop_ends_it_with_that_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let trainer = trainer();
+    let model = SmallCnnConfig::new(1, 3).init(trainer.device());
+    let data = digits::train().take(8).loader(8, None, &Device::flex()).unwrap();
+    let result = trainer
+        .training(directory.path(), data.clone(), data)
+        .metrics((AccuracyMetric::new(), TopKAccuracyMetric::new(1)))
+        .with_application_logger(None)
+        .num_epochs(1)
+        .launch(trainer.learner(model, sgd(), ConstantLr::new(0.1)).unwrap());
+    assert!(result.error.is_some());
+    assert_eq!(trainer.failure(), Some(Error::Classes { classes: 10, logits: 3 }));
 }
 
 #[test]

@@ -15,9 +15,9 @@ fn test_data(batch_size: usize) -> std::sync::Arc<dyn DataLoader<Batch<4>>> {
 fn model() -> SmallCnn {
     let trainer = StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
     trainer.device().seed(0);
-    let mut model = SmallCnnConfig::new(1, digits::CLASSES).with_width(4).init(trainer.device());
+    let mut model = SmallCnnConfig::new(1, digits::CLASSES).with_width(8).init(trainer.device());
     let mut optimizer = crate::nets::sgd();
-    for _ in 0..2 {
+    for _ in 0..4 {
         for batch in digits::train().loader(32, Some(0), trainer.device()).unwrap().iter() {
             (model, _) = trainer.step(model, &mut optimizer, 0.05, &batch.unwrap()).unwrap();
         }

@@ -19,7 +19,8 @@ pub(crate) fn under_attack(
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(data.seed)
         .attack(Fgsm::new())
-        .attack(Pgd::new(20));
+        .attack(Pgd::new(20))
+        .attack(Pgd::new(100).with_restarts(5));
     let attack = |run: &Trained| {
         println!("{:9} under attack", run.method);
         Ok(evaluation.run(&run.model, &*test)?)

@@ -61,9 +61,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = Report::new(&threat, seed, &trained, &robustness);
     println!("\n{report}");
 
-    if std::env::var("Q").is_ok() {
-        return Ok(());
-    }
     let curves = evaluate::accuracy_by_epsilon(&trained, &threat, &data)?;
     let pictures = evaluate::adversarial_examples(&trained, &threat, &data)?;
     files::write(&out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;

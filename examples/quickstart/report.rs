@@ -1,10 +1,9 @@
 //! What is printed and written of the three runs.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use free_at::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::training::Trained;
 
@@ -22,8 +21,14 @@ struct Run {
     gradient_computations: usize,
     train_seconds: f64,
     clean: f64,
-    attacks: BTreeMap<String, f64>,
+    #[serde(serialize_with = "as_map")]
+    attacks: Vec<(String, f64)>,
     worst_case: f64,
+}
+
+/// In the order in which the attacks were run.
+fn as_map<S: Serializer>(attacks: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(attacks.iter().map(|(name, accuracy)| (name, accuracy)))
 }
 
 impl Report {
@@ -49,18 +54,16 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let attacks: Vec<&String> = self.runs.iter().flat_map(|run| run.attacks.keys()).collect();
-        let attacks = &attacks[..attacks.len() / self.runs.len().max(1)];
         writeln!(f, "accuracy in %, epsilon {} (L-infinity), seed {}\n", self.epsilon, self.seed)?;
         write!(f, "{:9} {:>7}", "method", "clean")?;
-        for attack in attacks {
+        for (attack, _) in self.runs.iter().take(1).flat_map(|run| &run.attacks) {
             write!(f, " {attack:>10}")?;
         }
         writeln!(f, " {:>11} {:>10} {:>8}", "worst case", "gradients", "seconds")?;
         for run in &self.runs {
             write!(f, "{:9} {:>7.1}", run.method, 100.0 * run.clean)?;
-            for attack in attacks {
-                write!(f, " {:>10.1}", 100.0 * run.attacks[*attack])?;
+            for (_, accuracy) in &run.attacks {
+                write!(f, " {:>10.1}", 100.0 * accuracy)?;
             }
             let (gradients, seconds) = (run.gradient_computations, run.train_seconds);
             writeln!(f, " {:>11.1} {gradients:>10} {seconds:>8.1}", 100.0 * run.worst_case)?;

@@ -13,9 +13,9 @@ use free_at::train::Descend;
 use crate::progress::Progress;
 
 /// Ordinary passes over the data. Free-8 makes an eighth as many, each minibatch eight times.
-fn var(n: &str, d: f64) -> f64 {
-    std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
-}
+const EPOCHS: usize = 80;
+const BATCH: usize = 128;
+const LEARNING_RATE: f64 = 0.1;
 
 pub(crate) struct Data {
     pub(crate) train: ImageDataset,
@@ -40,19 +40,16 @@ impl Data {
     ) -> Result<Trained, Box<dyn std::error::Error>> {
         let device = trainer.device();
         device.seed(self.seed);
-        let mut model = SmallCnnConfig::new(1, digits::CLASSES)
-            .with_width(var("W", 16.0) as usize)
-            .init(device);
+        let mut model = SmallCnnConfig::new(1, digits::CLASSES).init(device);
         let mut optimizer = sgd();
-        let batches = self.train.loader((var("BS", 64.0) as usize), Some(self.seed), device)?;
-        let per_pass =
-            self.train.images().len().div_ceil((var("BS", 64.0) as usize)) * trainer.replays();
-        let steps = per_pass * trainer.epochs(var("EP", 48.0) as usize);
-        let mut schedule = CosineAnnealingLrSchedulerConfig::new(var("LR", 0.05), steps).init()?;
+        let batches = self.train.loader(BATCH, Some(self.seed), device)?;
+        let per_pass = self.train.images().len().div_ceil(BATCH) * trainer.replays();
+        let steps = per_pass * trainer.epochs(EPOCHS);
+        let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
 
         let progress = Progress::new(&trainer.name(), steps);
         let start = Instant::now();
-        for _ in 0..trainer.epochs(var("EP", 48.0) as usize) {
+        for _ in 0..trainer.epochs(EPOCHS) {
             for batch in batches.iter() {
                 let batch = batch?;
                 for _ in 0..trainer.replays() {
@@ -78,11 +75,8 @@ impl Data {
 }
 
 fn sgd() -> ModuleOptimizer {
-    if std::env::var("ADAM").is_ok() {
-        return burn::optim::AdamConfig::new().init();
-    }
     SgdConfig::new()
         .with_momentum(Some(MomentumConfig::new().with_momentum(0.9).with_dampening(0.0)))
-        .with_weight_decay(Some(WeightDecayConfig::new(var("WD", 5e-4) as _)))
+        .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
         .init()
 }

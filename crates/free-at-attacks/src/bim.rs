@@ -49,7 +49,7 @@ impl Bim {
 
 impl AttackParameters for Bim {
     fn name(&self) -> String {
-        format!("bim-{}", self.steps)
+        format!("bim-{}{}", self.steps, self.objective.suffix())
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -6,7 +6,9 @@ use std::time::Instant;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use free_at_core::{Attack, Batch, Classifier, Draws, Error, FrozenModel, Labels, ThreatModel};
+use free_at_core::{
+    Attack, Batch, Classifier, Draws, Error, FrozenModel, Labels, PerturbationSet, ThreatModel,
+};
 
 use crate::report::{AttackReport, RobustnessReport, Verdict};
 
@@ -79,8 +81,10 @@ impl<const D: usize> Evaluation<D> {
     /// Attacks the model on the data of `test`, batch by batch as the loader gives them.
     ///
     /// # Errors
-    /// [`Error::NoAttack`]; those of the threat model and of the attacks' parameters;
-    /// [`Error::Data`] if the loader fails, [`Error::EmptyBatch`] if it is empty;
+    /// [`Error::NoAttack`], [`Error::DuplicateAttack`]; those of the threat model and of the attacks'
+    /// parameters; [`Error::Data`] if the loader fails, [`Error::EmptyBatch`] if it is empty;
+    /// [`Error::Device`] for data on another device than the model, [`Error::Classes`] for a model
+    /// with too few logits, [`Error::InputOutOfBounds`] for data outside the input bounds;
     /// [`Error::OutsideThreatModel`] if an attack returned what it must not;
     /// [`Error::Read`] if the device fails.
     pub fn run<C: Classifier<D> + Module + 'static>(
@@ -90,18 +94,27 @@ impl<const D: usize> Evaluation<D> {
     ) -> Result<RobustnessReport, Error> {
         self.threat.check()?;
         self.attacks.iter().try_for_each(|attack| attack.check())?;
-        if self.attacks.is_empty() {
-            return Err(Error::NoAttack);
-        }
+        self.check_names()?;
         let mut tally = Tally::new(self.attacks.len());
+        let devices = model.devices();
         let model = FrozenModel::new(model);
         for batch in test.iter() {
             let batch = batch.map_err(|error| Error::Data { reason: error.to_string() })?;
+            check_device(&batch, &devices)?;
             self.attack_batch(&model, &batch, &mut tally)?;
         }
         match tally.right.is_empty() {
             true => Err(Error::EmptyBatch),
             false => Ok(self.report(tally)),
+        }
+    }
+
+    fn check_names(&self) -> Result<(), Error> {
+        let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
+        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            Some((_, name)) => Err(Error::DuplicateAttack { name: name.clone() }),
+            None if names.is_empty() => Err(Error::NoAttack),
+            None => Ok(()),
         }
     }
 
@@ -112,10 +125,17 @@ impl<const D: usize> Evaluation<D> {
         tally: &mut Tally,
     ) -> Result<(), Error> {
         let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
+        let allowed = self.threat.around(&inputs)?;
         let offset = tally.right.len();
         let samples = (offset..offset + batch.len()).map(|sample| sample as u64).collect();
         let draws = Draws::new(self.seed, samples);
-        let wrong = read(labels.fooled(model.logits(inputs.clone())?))?;
+        let logits = model.logits(inputs.clone())?;
+        batch.check_logits(logits.dims()[1])?;
+        if past_bounds(&allowed, inputs.clone())? > 0.0 {
+            // Slow, and only to say which sample it is.
+            batch.check(logits.dims()[1], self.threat.bounds())?;
+        }
+        let wrong = read(labels.fooled(logits))?;
         let right: Vec<usize> = (0..batch.len()).filter(|&at| !wrong[at]).collect();
         tally.right.extend(wrong.iter().map(|wrong| !wrong));
         for (index, attack) in self.attacks.iter().enumerate() {
@@ -129,7 +149,7 @@ impl<const D: usize> Evaluation<D> {
                 }
                 let draws = draws.select(&standing).for_attack(index as u64).for_restart(restart);
                 let still = Selected::new(&inputs, &labels, &standing);
-                let broken = self.attempt(model, attack.as_ref(), &still, &draws)?;
+                let broken = self.attempt(model, attack.as_ref(), &allowed, &still, &draws)?;
                 for (&at, _) in standing.iter().zip(&broken).filter(|(_, broken)| **broken) {
                     found.broken[offset + at] = true;
                 }
@@ -145,23 +165,29 @@ impl<const D: usize> Evaluation<D> {
         &self,
         model: &FrozenModel<D>,
         attack: &dyn Attack<D>,
+        allowed: &PerturbationSet<D>,
         selected: &Selected<D>,
         draws: &Draws,
     ) -> Result<Vec<bool>, Error> {
-        /// Relative rounding of x + δ − x in single precision, with room to spare; a defect of an
-        /// attack is far larger.
-        const ROUNDING: f64 = 1e-4;
         let Selected { inputs, labels } = selected;
         let adversarial = attack.run_once(model, inputs, labels, &self.threat, draws)?;
-        let moved = adversarial.clone() - inputs.clone();
-        let found = self.threat.around(inputs)?.measure(moved).max();
-        let broken = read(labels.fooled(model.logits(adversarial)?))?;
-        let found = found.try_into_scalar::<f32>().map_err(unreadable)?.into();
-        let allowed = self.threat.epsilon().value();
-        match found <= allowed * (1.0 + ROUNDING) {
-            true => Ok(broken),
-            false => Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed }),
+        let epsilon = self.threat.epsilon().value();
+        let size = allowed.measure(adversarial.clone() - inputs.clone());
+        // x + δ − x is rounded to the precision of x, feature by feature.
+        let rounding = inputs.clone().add_scalar(epsilon).mul_scalar(precision(inputs));
+        let slack = allowed.measure(rounding).add_scalar(epsilon * RELATIVE_ROUNDING);
+        let excess = scalar((size.clone() - slack).max())?;
+        let past = past_bounds(allowed, adversarial.clone())?;
+        let refused = |found, allowed| {
+            Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed })
+        };
+        if excess > epsilon {
+            return refused(scalar(size.max())?, epsilon);
         }
+        if past > 0.0 {
+            return refused(past, 0.0);
+        }
+        read(labels.fooled(model.logits(adversarial)?))
     }
 
     fn report(&self, tally: Tally) -> RobustnessReport {
@@ -257,6 +283,39 @@ impl Cost {
         found.forward_passes += model.forward_passes() - self.forward_passes;
         found.seconds += self.start.elapsed().as_secs_f64();
     }
+}
+
+/// Rounding of a norm over many features and of ε itself, with room to spare; a defect of an attack
+/// is far larger.
+const RELATIVE_ROUNDING: f64 = 1e-4;
+
+/// The relative precision of the inputs' numbers.
+fn precision<const D: usize>(inputs: &Tensor<D>) -> f64 {
+    inputs.dtype().finfo().map_or(f64::from(f32::EPSILON), |info| info.epsilon)
+}
+
+/// How far the inputs are outside the input bounds at most.
+fn past_bounds<const D: usize>(
+    allowed: &PerturbationSet<D>,
+    inputs: Tensor<D>,
+) -> Result<f64, Error> {
+    scalar((allowed.clamp(inputs.clone()) - inputs).abs().max())
+}
+
+fn check_device<const D: usize>(batch: &Batch<D>, model: &[Device]) -> Result<(), Error> {
+    let found = batch.device();
+    let names = |device: &Device| format!("{:?}", device.clone().without_autodiff());
+    match model.iter().find(|device| **device != found) {
+        Some(expected) => {
+            let (expected, found) = (names(expected), names(&found));
+            Err(Error::Device { what: "batch", expected, found })
+        }
+        None => Ok(()),
+    }
+}
+
+fn scalar(value: Tensor<1>) -> Result<f64, Error> {
+    value.try_into_scalar::<f64>().map_err(unreadable)
 }
 
 fn read(flags: Tensor<1, Int>) -> Result<Vec<bool>, Error> {

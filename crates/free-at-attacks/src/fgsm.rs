@@ -42,7 +42,7 @@ impl Fgsm {
 
 impl AttackParameters for Fgsm {
     fn name(&self) -> String {
-        "fgsm".into()
+        format!("fgsm{}", self.objective.suffix())
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -16,10 +16,11 @@ use crate::ascent::{ascend, check_step_size, default_step_size};
 ///
 /// ```
 /// use free_at_attacks::Pgd;
-/// use free_at_core::AttackParameters;
+/// use free_at_core::{AttackParameters, Objective};
 ///
 /// assert_eq!(Pgd::new(20).name(), "pgd-20");
 /// assert_eq!(Pgd::new(100).with_restarts(5).name(), "pgd-100x5");
+/// assert_eq!(Pgd::new(30).with_objective(Objective::Margin).name(), "pgd-30-margin");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pgd {
@@ -60,9 +61,10 @@ impl Pgd {
 
 impl AttackParameters for Pgd {
     fn name(&self) -> String {
+        let (steps, objective) = (self.steps, self.objective.suffix());
         match self.restarts {
-            1 => format!("pgd-{}", self.steps),
-            restarts => format!("pgd-{}x{restarts}", self.steps),
+            1 => format!("pgd-{steps}{objective}"),
+            restarts => format!("pgd-{steps}x{restarts}{objective}"),
         }
     }
 

@@ -23,6 +23,8 @@ use crate::{Bounds, Error};
 pub struct Batch<const D: usize> {
     inputs: Tensor<D>,
     labels: Tensor<1, Int>,
+    /// The number of classes the labels were checked against, if they were.
+    classes: Option<usize>,
 }
 
 impl<const D: usize> Batch<D> {
@@ -33,6 +35,7 @@ impl<const D: usize> Batch<D> {
     /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::Device`] if the labels are elsewhere
     /// than the inputs.
     pub fn new(inputs: Tensor<D>, labels: Tensor<1, Int>) -> Result<Self, Error> {
+        const { assert!(D >= 2, "inputs are [n, …]: samples of at least one dimension") };
         let (n, [count]) = (inputs.dims()[0], labels.dims());
         if n != count {
             return Err(Error::BatchLength { inputs: n, labels: count });
@@ -47,7 +50,7 @@ impl<const D: usize> Batch<D> {
                 found: format!("{:?}", labels.device()),
             });
         }
-        Ok(Self { inputs, labels })
+        Ok(Self { inputs, labels, classes: None })
     }
 
     /// A batch of samples on the host, checked, then sent to `device`.
@@ -76,10 +79,11 @@ impl<const D: usize> Batch<D> {
         let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         let mut shape = [samples.len(); D];
         shape[1..].copy_from_slice(sample_shape);
-        Self::new(
+        let batch = Self::new(
             Tensor::from_data(TensorData::new::<f32, _>(values, shape), device),
             Tensor::from_data(labels.as_slice(), device),
-        )
+        )?;
+        Ok(Self { classes: Some(classes), ..batch })
     }
 
     /// Reads the batch back and checks every value, for one that was made on a device.
@@ -116,6 +120,22 @@ impl<const D: usize> Batch<D> {
         Labels::untargeted(self.labels())
     }
 
+    /// The number of classes that the labels were checked against; none for a batch of tensors.
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    /// Accepts a model with this many logits.
+    ///
+    /// # Errors
+    /// [`Error::Classes`] if the labels were checked against more classes.
+    pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
+        match self.classes {
+            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
+            _ => Ok(()),
+        }
+    }
+
     /// The number of samples; never 0.
     #[allow(clippy::len_without_is_empty)] // A batch is never empty.
     pub fn len(&self) -> usize {
@@ -135,7 +155,11 @@ impl<const D: usize> Batch<D> {
     /// The batch on another device.
     #[must_use]
     pub fn to_device(self, device: &Device) -> Self {
-        Self { inputs: self.inputs.to_device(device), labels: self.labels.to_device(device) }
+        Self {
+            inputs: self.inputs.to_device(device),
+            labels: self.labels.to_device(device),
+            classes: self.classes,
+        }
     }
 }
 

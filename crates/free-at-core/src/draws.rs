@@ -3,12 +3,13 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use rayon::prelude::*;
 
 /// The random draws of one attack on one batch, keyed by (seed, sample, attack, restart).
 ///
 /// Each sample has a generator of its own, so what is drawn for it is the same in any batch,
-/// beside any neighbours and on any device. The numbers are drawn on the host: that needs no
-/// answer from the device, so it stalls nothing.
+/// beside any neighbours and on any device. The numbers are drawn on the host, on all its cores, and
+/// sent: that needs no answer from the device.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -94,13 +95,12 @@ impl Draws {
         &self,
         shape: [usize; D],
         device: &Device,
-        draw: impl Fn(&mut Xoshiro256PlusPlus, &mut [f32]),
+        draw: impl Fn(&mut Xoshiro256PlusPlus, &mut [f32]) + Sync,
     ) -> Tensor<D> {
         let features: usize = shape[1..].iter().product();
         let mut values = vec![0.0; shape[0] * features];
-        for (row, &sample) in values.chunks_mut(features.max(1)).zip(&self.samples) {
-            draw(&mut self.generator(sample), row);
-        }
+        let rows = values.par_chunks_mut(features.max(1)).zip(&self.samples);
+        rows.for_each(|(row, &sample)| draw(&mut self.generator(sample), row));
         Tensor::from_data(TensorData::new(values, shape), device)
     }
 

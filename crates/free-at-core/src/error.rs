@@ -176,6 +176,17 @@ pub enum Error {
         found: Vec<usize>,
     },
 
+    /// A model with fewer outputs than the labels have classes.
+    #[error(
+        "the labels have {classes} classes, but the model returns {logits} logits: give it one per class"
+    )]
+    Classes {
+        /// Classes of the labels.
+        classes: usize,
+        /// Logits of the model.
+        logits: usize,
+    },
+
     /// A model whose output is not one row of logits per sample.
     #[error(
         "a classifier returns one row of logits per sample: {expected} rows expected, found {found}"
@@ -198,14 +209,14 @@ pub enum Error {
         found: usize,
     },
 
-    /// A tensor on another device than the trainer's.
+    /// A tensor on another device than the trainer or the model it is for.
     #[error(
-        "the {what} is on {found}, the trainer on {expected}: create it on `trainer.device()` or move it there"
+        "the {what} is on {found}, not on {expected}: create it there, or move it with `to_device`"
     )]
     Device {
         /// "model" or "batch".
         what: &'static str,
-        /// The trainer's device.
+        /// The device it should be on.
         expected: String,
         /// The device found.
         found: String,
@@ -239,17 +250,25 @@ pub enum Error {
         value: f32,
     },
 
-    /// An adversarial example that left the threat model: a defect of the attack that made it.
+    /// An adversarial example outside the ball or the input bounds: a defect of the attack that
+    /// made it.
     #[error(
-        "{attack} moved a sample by {found}, more than epsilon {allowed}: its result cannot be counted"
+        "{attack} moved a sample by {found}, where {allowed} is allowed: its result cannot be counted"
     )]
     OutsideThreatModel {
         /// The attack's name.
         attack: String,
-        /// The largest norm found.
+        /// The largest perturbation found, or how far an input bound was passed.
         found: f64,
-        /// The threat model's epsilon.
+        /// The threat model's epsilon, or 0 for an input bound.
         allowed: f64,
+    },
+
+    /// Two attacks of one evaluation that a report could not tell apart.
+    #[error("the evaluation has two attacks named {name}: run them in two evaluations")]
+    DuplicateAttack {
+        /// The name.
+        name: String,
     },
 
     /// An evaluation without an attack.

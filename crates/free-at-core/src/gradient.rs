@@ -18,7 +18,7 @@ pub(crate) fn backward<const D: usize>(
 ) -> (Tensor<D>, Gradients) {
     let mut gradients = loss.backward();
     let in_inputs = inputs.grad_remove(&mut gradients);
-    // A model that ignores its input leaves no gradient: that is a gradient of zero.
+    // A model that ignores its input leaves no gradient for it: that is a gradient of zero.
     let zeros = || inputs.zeros_like().without_autodiff();
     (in_inputs.unwrap_or_else(zeros), gradients)
 }
@@ -110,8 +110,12 @@ impl<const D: usize> FrozenModel<D> {
         let inputs = inputs.without_autodiff().autodiff().require_grad();
         let logits = one_row_each(n, self.differentiable.logits(inputs.clone()))?;
         let values = objective.values(logits.clone(), labels)?;
-        // The sum's gradient in one sample's input is that of its own value.
-        let (gradient, _) = backward(&values.clone().sum(), &inputs);
+        let gradient = match values.is_tracked() {
+            // The sum's gradient in one sample's input is that of its own value.
+            true => backward(&values.clone().sum(), &inputs).0,
+            // The model cuts the graph, or ignores its input.
+            false => inputs.zeros_like().without_autodiff(),
+        };
         Ok(InputGradient {
             gradient,
             values: values.without_autodiff(),

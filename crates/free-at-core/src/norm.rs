@@ -27,6 +27,7 @@ impl Norm {
     /// assert_eq!(Norm::Linf.of(delta).into_scalar::<f32>(), 4.0);
     /// ```
     pub fn of<const D: usize>(self, delta: Tensor<D>) -> Tensor<D> {
+        const { assert!(D >= 2, "perturbations are [n, …]: samples of at least one dimension") };
         let mut kept = [1; D];
         kept[0] = delta.dims()[0];
         let rows = delta.flatten::<2>(1, D - 1);

@@ -81,6 +81,15 @@ pub enum Objective {
 const DLR_FLOOR: f64 = 1e-12;
 
 impl Objective {
+    /// What an attack's name has appended when it ascends this: nothing for cross-entropy.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::CrossEntropy => "",
+            Self::Margin => "-margin",
+            Self::Dlr => "-dlr",
+        }
+    }
+
     /// The value for each sample, `[n]`, from logits `[n, classes]`; differentiable.
     ///
     /// # Errors

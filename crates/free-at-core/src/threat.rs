@@ -149,9 +149,6 @@ pub struct PerturbationSet<const D: usize> {
     scale: Option<(Tensor<D>, Vec<f32>)>,
 }
 
-/// Below this length a gradient has no direction; far under any that `f32` training produces.
-const NO_DIRECTION: f64 = 1e-12;
-
 impl<const D: usize> PerturbationSet<D> {
     /// The inputs themselves, clamped to the input bounds.
     pub fn clamp(&self, inputs: Tensor<D>) -> Tensor<D> {
@@ -256,8 +253,13 @@ impl<const D: usize> PerturbationSet<D> {
     }
 }
 
+/// Each sample's gradient over its L2 norm; zero where the gradient is.
 fn unit_length<const D: usize>(gradient: Tensor<D>) -> Tensor<D> {
-    let length = Norm::L2.of(gradient.clone()).clamp_min(NO_DIRECTION);
+    // Over its largest element first: the squares of a confident sample's gradient would underflow.
+    let largest = Norm::Linf.of(gradient.clone());
+    let largest = largest.clone().mask_fill(largest.equal_scalar(0.0), 1.0);
+    let gradient = gradient / largest;
+    let length = Norm::L2.of(gradient.clone()).clamp_min(1.0); // is 0, or at least 1
     gradient / length
 }
 

@@ -4,7 +4,7 @@
 //! Repository, 1998, <https://doi.org/10.24432/C50P49>, licensed under
 //! [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/); the order of the images was changed.
 //!
-//! The split is fixed: [`train`] has 1,437 images, [`test`] the other 360. Pixels, 0 to 16 in the
+//! The split is fixed: [`train()`] has 1,437 images, [`test()`] the other 360. Pixels, 0 to 16 in the
 //! data, are divided by 16.
 
 use std::io::Read;

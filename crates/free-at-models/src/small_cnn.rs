@@ -35,14 +35,14 @@ impl SmallCnnConfig {
             first: Block::new([self.channels, narrow], 1, device),
             second: Block::new([narrow, wide], 2, device),
             third: Block::new([wide, wide], 1, device),
-            pool: AdaptiveAvgPool2dConfig::new([2, 2]).init(),
-            output: LinearConfig::new(4 * wide, self.classes).init(device),
+            pool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
+            output: LinearConfig::new(wide, self.classes).init(device),
         }
     }
 }
 
-/// Three 3×3 convolutions with batch norm, the second with stride 2, an average over each quarter
-/// of the image, and one linear layer: for images from 8×8 to 32×32.
+/// Three 3×3 convolutions with batch norm, the second with stride 2, a global average, and one linear
+/// layer: for images from 8×8 to 32×32.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -72,6 +72,6 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
             &self.threat,
             &draws,
         )?;
-        Descent::at(model, adversarial, batch.labels())
+        Descent::at(model, adversarial, batch)
     }
 }

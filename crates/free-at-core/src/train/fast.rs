@@ -97,6 +97,6 @@ impl<const D: usize> Descend<D> for FastConfig {
         let step = allowed.steepest_step(ascent.gradient, self.step_size());
         let delta = allowed.project(&x, start + step);
 
-        Descent::at(model, allowed.clamp(x + delta), batch.labels())
+        Descent::at(model, allowed.clamp(x + delta), batch)
     }
 }

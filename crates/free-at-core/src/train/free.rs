@@ -67,12 +67,13 @@ pub struct FreeConfig {
     replays: usize,
     step_size: Option<f64>,
     clamp: Clamp,
+    batch_size: Option<usize>,
 }
 
 impl FreeConfig {
     /// Free-8, with steps of ε and the bounds kept in the forward pass.
     pub fn new(threat: ThreatModel) -> Self {
-        Self { threat, replays: 8, step_size: None, clamp: Clamp::default() }
+        Self { threat, replays: 8, step_size: None, clamp: Clamp::default(), batch_size: None }
     }
 
     /// m, how often each minibatch is replayed; at least 1. Default: 8, the paper's for CIFAR-10
@@ -97,6 +98,14 @@ impl FreeConfig {
         self
     }
 
+    /// The largest minibatch that will come: the rows of δ. Needed only where a smaller one can be
+    /// the first, as with a loader of several threads. Default: the size of the first minibatch.
+    #[must_use]
+    pub fn with_batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = Some(batch_size);
+        self
+    }
+
     /// The threat model trained against.
     pub fn threat(&self) -> &ThreatModel {
         &self.threat
@@ -116,6 +125,7 @@ impl Method for FreeConfig {
         self.threat.check()?;
         match (self.replays, self.step_size()) {
             (0, _) => Err(Error::Replays),
+            _ if self.batch_size == Some(0) => Err(Error::BatchSize),
             (_, size) if !(size.is_finite() && size > 0.0) => Err(Error::StepSize { value: size }),
             _ => Ok(()),
         }
@@ -141,7 +151,7 @@ impl<const D: usize> Descend<D> for FreeConfig {
         // x, the minibatch; δ, carried over from the last replay, of whatever minibatch.
         let x = batch.inputs().without_autodiff();
         let allowed = self.threat.around(&x)?;
-        let delta = worker.perturbation(&x)?;
+        let delta = worker.perturbation(&x, self.batch_size)?;
         let moved = x.clone() + delta.clone();
         let seen = match self.clamp {
             Clamp::InForward => allowed.clamp(moved.clone()),
@@ -149,7 +159,7 @@ impl<const D: usize> Descend<D> for FreeConfig {
         };
 
         // One forward and one backward pass of the loss at x + δ: g_θ for the optimiser, and g_adv.
-        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen.clone(), batch.labels())?;
+        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen.clone(), batch)?;
         let g_adv = match self.clamp {
             Clamp::InForward => g_adv.mask_fill(moved.not_equal(seen), 0.0),
             Clamp::OnUpdate => g_adv,

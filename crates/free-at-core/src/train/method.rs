@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use burn::backend::GradientCheckpointingStrategy;
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Int, Tensor};
+use burn::tensor::{Gradients, Tensor};
 
 use crate::gradient::{backward, one_row_each};
 use crate::train::Worker;
-use crate::{Batch, Classifier, Error, Labels, Objective};
+use crate::{Batch, Classifier, Error, Objective};
 
 /// The configuration of a training method, whatever the rank of its inputs.
 pub trait Method: Clone + Debug + Send + Sync + 'static {
@@ -37,7 +37,7 @@ pub trait Descend<const D: usize>: Method {
     /// `worker` holds what the method keeps from step to step on this device.
     ///
     /// # Errors
-    /// Whatever keeps the step from being taken; the model is then left as it was.
+    /// Whatever keeps the step from being taken; the parameters are then left as they were.
     fn descend<C: Classifier<D> + Module + 'static>(
         &self,
         model: &C,
@@ -57,17 +57,17 @@ pub struct Descent {
 }
 
 impl Descent {
-    /// The loss at `inputs` and its gradients in the parameters.
+    /// The loss at `inputs`, which stand for those of `batch`, and its gradients in the parameters.
     ///
     /// # Errors
-    /// [`Error::Logits`], [`Error::NotTrainable`].
+    /// [`Error::Logits`], [`Error::Classes`], [`Error::NotTrainable`].
     pub fn at<C: Classifier<D> + Module, const D: usize>(
         model: &C,
         inputs: Tensor<D>,
-        labels: Tensor<1, Int>,
+        batch: &Batch<D>,
     ) -> Result<Self, Error> {
         let inputs = beside_parameters(model, inputs)?;
-        let (loss, logits) = mean_loss(model, inputs, labels)?;
+        let (loss, logits) = mean_loss(model, inputs, batch)?;
         let gradients = loss.backward();
         Ok(Self::new(loss, logits, gradients))
     }
@@ -75,14 +75,14 @@ impl Descent {
     /// The same, and the gradient in the inputs from the same backward pass.
     ///
     /// # Errors
-    /// [`Error::Logits`], [`Error::NotTrainable`].
+    /// Those of [`at`](Self::at).
     pub fn with_input_gradient<C: Classifier<D> + Module, const D: usize>(
         model: &C,
         inputs: Tensor<D>,
-        labels: Tensor<1, Int>,
+        batch: &Batch<D>,
     ) -> Result<(Self, Tensor<D>), Error> {
         let inputs = beside_parameters(model, inputs)?.require_grad();
-        let (loss, logits) = mean_loss(model, inputs.clone(), labels)?;
+        let (loss, logits) = mean_loss(model, inputs.clone(), batch)?;
         let (in_inputs, gradients) = backward(&loss, &inputs);
         Ok((Self::new(loss, logits, gradients), in_inputs))
     }
@@ -96,13 +96,15 @@ impl Descent {
 fn mean_loss<C: Classifier<D>, const D: usize>(
     model: &C,
     inputs: Tensor<D>,
-    labels: Tensor<1, Int>,
+    batch: &Batch<D>,
 ) -> Result<(Tensor<1>, Tensor<2>), Error> {
-    let n = inputs.dims()[0];
-    let logits = one_row_each(n, model.logits(inputs))?;
-    let labels = Labels::untargeted(labels);
-    let loss = Objective::CrossEntropy.values(logits.clone(), &labels)?.mean();
-    Ok((loss, logits))
+    let logits = one_row_each(batch.len(), model.logits(inputs))?;
+    batch.check_logits(logits.dims()[1])?;
+    let loss = Objective::CrossEntropy.values(logits.clone(), &batch.truth())?.mean();
+    match loss.is_tracked() {
+        true => Ok((loss, logits)),
+        false => Err(Error::NotTrainable), // the model cuts the graph to its parameters
+    }
 }
 
 /// The inputs as a leaf of the graph that the model's parameters are in.

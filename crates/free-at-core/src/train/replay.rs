@@ -93,7 +93,7 @@ impl<const D: usize> ReplayIterator<'_, D> {
             self.seen_before = self.inner.progress().items_processed;
             self.current = match self.inner.next()? {
                 Ok(batch) => Some(batch),
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Err(self.fail(of_loader(error)))),
             };
         }
         let batch = self.current.clone()?;
@@ -122,8 +122,7 @@ impl<const D: usize> Iterator for ReplayIterator<'_, D> {
         };
         let item = item.or_else(|| {
             session.state.begin_pass(self.pass);
-            session.finish_pass();
-            session.failure().map(|error| Err(DatasetError::new(error)))
+            session.finish().err().map(|error| Err(self.fail(error)))
         });
         self.stopped = !matches!(item, Some(Ok(_)));
         item
@@ -137,6 +136,12 @@ impl<const D: usize> DataLoaderIterator<Batch<D>> for ReplayIterator<'_, D> {
         let processed = self.seen_before * self.loader.replays + here * self.replay;
         Progress::new(processed, inner.items_total * self.loader.replays, inner.unit)
     }
+}
+
+/// The error that a loader of ours wrapped for Burn, or what another's says.
+fn of_loader(error: DatasetError) -> Error {
+    let ours = std::error::Error::source(&error).and_then(|inner| inner.downcast_ref::<Error>());
+    ours.cloned().unwrap_or_else(|| Error::Data { reason: error.to_string() })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What one trainer's model, batches and data loader have in common.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DeviceOps;
 use burn::module::Module;
@@ -25,19 +26,26 @@ pub(crate) struct Session {
 struct Shared {
     watch: LossWatch,
     failure: Mutex<Option<Error>>,
+    /// Logits of the last step's model.
+    classes: AtomicUsize,
+}
+
+impl Shared {
+    fn new(watch_every: u64) -> Arc<Self> {
+        let watch = LossWatch::new(watch_every);
+        Arc::new(Self { watch, failure: Mutex::new(None), classes: AtomicUsize::new(1) })
+    }
 }
 
 impl Session {
     pub(crate) fn new(device: Device, pinned: bool, watch_every: u64) -> Self {
         let state = TrainerState::new(device.clone());
-        let shared = Shared { watch: LossWatch::new(watch_every), failure: Mutex::new(None) };
-        Self { device, state, pinned, shared: Arc::new(shared) }
+        Self { device, state, pinned, shared: Shared::new(watch_every) }
     }
 
     /// The same session, looking at the loss at another interval.
     pub(crate) fn watching_every(self, steps: u64) -> Self {
-        let shared = Shared { watch: LossWatch::new(steps), failure: Mutex::new(self.failure()) };
-        Self { shared: Arc::new(shared), ..self }
+        Self { shared: Shared::new(steps), ..self }
     }
 
     /// One forward and backward of `method`, and a look at its loss.
@@ -47,11 +55,12 @@ impl Session {
         model: &C,
         batch: &Batch<D>,
     ) -> Result<Descent, Error> {
-        let step = |worker: &mut _| method.descend(model, batch, worker);
-        let (steps, descent) = self.state.with_worker(&batch.device(), step);
-        let descent = descent?;
-        self.shared.watch.look(steps, &descent.loss)?;
-        Ok(descent)
+        self.state.with_worker(&batch.device(), |worker| {
+            let descent = method.descend(model, batch, worker)?;
+            self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);
+            self.shared.watch.look(worker.key(), worker.steps() + 1, &descent.loss)?;
+            Ok(descent)
+        })
     }
 
     /// Accepts a model on the trainer's device with a parameter to train.
@@ -89,6 +98,16 @@ impl Session {
         }
     }
 
+    /// The number of logits that the last step's model gave, at least 1.
+    pub(crate) fn classes(&self) -> usize {
+        self.shared.classes.load(Ordering::Relaxed)
+    }
+
+    /// Forgets what ended an earlier training.
+    pub(crate) fn begin_training(&self) {
+        *self.failure_slot() = None;
+    }
+
     /// Keeps the first failure, for the data loader to end the training with.
     pub(crate) fn fail(&self, error: Error) {
         self.failure_slot().get_or_insert(error);
@@ -98,14 +117,12 @@ impl Session {
         self.failure_slot().clone()
     }
 
-    /// Waits for the last look at the loss.
-    pub(crate) fn finish_pass(&self) {
-        if let Err(error) = self.shared.watch.finish() {
-            self.fail(error);
-        }
+    /// Looks at the last loss before anything is saved.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        self.shared.watch.finish()
     }
 
-    fn failure_slot(&self) -> std::sync::MutexGuard<'_, Option<Error>> {
+    fn failure_slot(&self) -> MutexGuard<'_, Option<Error>> {
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

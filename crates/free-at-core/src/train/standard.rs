@@ -77,6 +77,6 @@ impl<const D: usize> Descend<D> for StandardConfig {
         batch: &Batch<D>,
         _: &mut Worker,
     ) -> Result<Descent, Error> {
-        Descent::at(model, batch.inputs(), batch.labels())
+        Descent::at(model, batch.inputs(), batch)
     }
 }

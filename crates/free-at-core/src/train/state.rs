@@ -14,26 +14,46 @@ use crate::{Draws, Error};
 /// What a training method keeps on one device: the carried perturbation and the number of steps.
 #[derive(Debug, Clone, Default)]
 pub struct Worker {
-    device_index: u32,
+    /// Which device, as [`key_of`] tells them apart.
+    device: u32,
     steps: u64,
     /// δ, `[rows, features]`: flat, so that one type serves inputs of every rank.
     perturbation: Option<Tensor<2>>,
     /// The shape of one sample, once one has been seen.
     sample_shape: Option<Vec<usize>>,
+    /// Whether it comes from a file and no device has used it yet.
+    restored: bool,
 }
 
 impl Worker {
+    /// What tells this worker from those of other devices.
+    pub(crate) fn key(&self) -> u64 {
+        self.device.into()
+    }
+
+    /// Optimiser steps taken.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// The carried perturbation for `inputs`: its first rows. Zero at the very first minibatch,
-    /// whose size is the largest that may come.
+    /// which sets its size unless `largest_batch` does.
     ///
     /// # Errors
     /// [`Error::BatchTooLarge`], [`Error::SampleShape`].
-    pub fn perturbation<const D: usize>(&mut self, inputs: &Tensor<D>) -> Result<Tensor<D>, Error> {
+    pub fn perturbation<const D: usize>(
+        &mut self,
+        inputs: &Tensor<D>,
+        largest_batch: Option<usize>,
+    ) -> Result<Tensor<D>, Error> {
         let shape = inputs.dims();
         self.check_shape(shape[0], &shape[1..])?;
         self.sample_shape = Some(shape[1..].to_vec());
-        let carried =
-            self.perturbation.get_or_insert_with(|| inputs.zeros_like().flatten(1, D - 1));
+        let rows = largest_batch.unwrap_or(shape[0]).max(shape[0]);
+        let carried = self.perturbation.get_or_insert_with(|| {
+            let features = shape[1..].iter().product();
+            Tensor::zeros([rows, features], (&inputs.device(), inputs.dtype()))
+        });
         if carried.device() != inputs.device() {
             *carried = carried.clone().to_device(&inputs.device()); // restored from a file
         }
@@ -60,7 +80,7 @@ impl Worker {
     pub fn draws(&self, seed: u64, n: usize) -> Draws {
         const ROWS: u64 = 1 << 24; // more than any minibatch has
         let first = self.steps * ROWS;
-        Draws::new(seed, (first..first + n as u64).collect()).for_attack(self.device_index.into())
+        Draws::new(seed, (first..first + n as u64).collect()).for_attack(self.device.into())
     }
 
     /// Accepts a minibatch that the carried perturbation has room for.
@@ -125,9 +145,9 @@ impl TrainerState {
     /// The perturbation that Free-m carries on `device`, `[rows, features]`; none before the
     /// first step there.
     pub fn perturbation(&self, device: &Device) -> Option<Tensor<2>> {
-        let index = index_of(device);
+        let key = key_of(device);
         let state = self.lock();
-        state.idle.iter().find(|w| w.device_index == index)?.perturbation.clone()
+        state.idle.iter().find(|worker| worker.device == key)?.perturbation.clone()
     }
 
     /// Optimiser steps taken, over all devices.
@@ -144,33 +164,47 @@ impl TrainerState {
         state.passes = state.passes.max(pass);
     }
 
-    /// Runs a step with the worker of `device`; a step that fails is not counted.
+    /// Runs a step with the worker of `device`. A step that fails, or panics, leaves it as it was.
     pub(crate) fn with_worker<T>(
         &self,
         device: &Device,
         step: impl FnOnce(&mut Worker) -> Result<T, Error>,
-    ) -> (u64, Result<T, Error>) {
+    ) -> Result<T, Error> {
+        /// Gives the worker back however the step ends.
+        struct Borrowed<'a> {
+            state: &'a TrainerState,
+            worker: Worker,
+        }
+        impl Drop for Borrowed<'_> {
+            fn drop(&mut self) {
+                self.state.give_back(std::mem::take(&mut self.worker));
+            }
+        }
         // Other devices step at the same time, so the lock is not held meanwhile.
-        let mut worker = self.take(index_of(device));
-        let result = step(&mut worker);
-        worker.steps += u64::from(result.is_ok());
-        let steps = worker.steps;
-        self.give_back(worker);
-        (steps, result)
+        let mut borrowed = Borrowed { state: self, worker: self.take(key_of(device)) };
+        let mut next = borrowed.worker.clone();
+        let done = step(&mut next)?;
+        next.steps += 1;
+        borrowed.worker = next;
+        Ok(done)
     }
 
-    fn take(&self, device_index: u32) -> Worker {
+    fn take(&self, device: u32) -> Worker {
         let mut state = self.lock();
-        match state.idle.iter().position(|worker| worker.device_index == device_index) {
+        let own = state.idle.iter().position(|worker| worker.device == device);
+        // A training may be resumed on another kind of device than it was saved on.
+        let restored = || state.idle.iter().position(|worker| worker.restored);
+        let worker = match own.or_else(restored) {
             Some(at) => state.idle.remove(at),
-            None => Worker { device_index, ..Worker::default() },
-        }
+            None => Worker::default(),
+        };
+        Worker { device, restored: false, ..worker }
     }
 
     fn give_back(&self, worker: Worker) {
         let mut state = self.lock();
         state.idle.push(worker);
-        state.idle.sort_by_key(|worker| worker.device_index);
+        state.idle.sort_by_key(|worker| worker.device);
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -179,12 +213,14 @@ impl TrainerState {
     }
 }
 
-fn index_of(device: &Device) -> u32 {
-    u32::from(device.as_dispatch().id().index_id)
+/// The kind of the device and its index among that kind.
+fn key_of(device: &Device) -> u32 {
+    let id = device.as_dispatch().id();
+    (u32::from(id.type_id) << 16) | u32::from(id.index_id)
 }
 
 // What is recorded, by path: `table` = [passes, number of workers], and for worker i
-// `i.numbers` = [device index, steps, rows, features] and `i.perturbation`, where there is one.
+// `i.numbers` = [device, steps, rows, features] and `i.perturbation`, where there is one.
 // Numbers come before what they announce, so a fresh state learns from them what to load.
 
 impl Module for TrainerState {
@@ -246,16 +282,17 @@ impl Module for TrainerState {
 
 impl TrainerState {
     fn map_worker<M: ModuleMapper>(&self, mapper: &mut M, worker: &mut Worker) {
-        if let Some([index, steps, rows, features]) =
+        if let Some([device, steps, rows, features]) =
             self.map_numbers(mapper, "numbers", worker.numbers())
         {
             let room =
                 (rows > 0).then(|| Tensor::zeros([rows as usize, features as usize], &self.home));
             *worker = Worker {
-                device_index: index as u32,
+                device: device as u32,
                 steps,
                 perturbation: room,
                 sample_shape: None,
+                restored: true,
             };
         }
         if let Some(delta) = worker.perturbation.take() {
@@ -307,7 +344,7 @@ impl Shared {
 impl Worker {
     fn numbers(&self) -> [u64; 4] {
         let [rows, features] = self.perturbation.as_ref().map_or([0, 0], |delta| delta.dims());
-        [self.device_index.into(), self.steps, rows as u64, features as u64]
+        [self.device.into(), self.steps, rows as u64, features as u64]
     }
 }
 

@@ -1,7 +1,8 @@
 //! A classifier with a training method, as Burn's training loop wants it.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::optim::GradientsParams;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
@@ -61,11 +62,32 @@ where
                 self.session.fail(error);
                 let device = batch.device();
                 let loss = Tensor::full([1], f32::NAN, &device);
-                let logits = Tensor::zeros([batch.len(), 1], &device);
+                let logits = Tensor::zeros([batch.len(), self.session.classes()], &device);
                 let item = ClassificationOutput::new(loss, logits, batch.labels());
                 TrainOutput { grads: GradientsParams::new(), item }
             }
         }
+    }
+
+    // The optimiser sees the classifier alone, as in a loop of one's own: groups of parameters
+    // have the same paths, and the trainer's state is not walked over at every step.
+
+    fn optimize(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: GradientsParams,
+    ) -> Self {
+        Self { model: optimizer.step(rate, self.model, gradients), ..self }
+    }
+
+    fn optimize_multi(
+        self,
+        optimizer: &mut ModuleOptimizer,
+        rate: ModuleLearningRate,
+        gradients: MultiGradientsParams,
+    ) -> Self {
+        Self { model: optimizer.step_multi(rate, self.model, gradients), ..self }
     }
 }
 

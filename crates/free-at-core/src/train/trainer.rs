@@ -117,9 +117,19 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
 
     /// What ended a training that ended early because of its data, model or loss.
     ///
-    /// Burn reports the same in `LearningResult::error`, there as text.
+    /// Burn reports the same in `LearningResult::error`, there as text. Forgotten when
+    /// [`training`](Self::training) is called again.
     pub fn failure(&self) -> Option<Error> {
         self.session.failure()
+    }
+
+    /// Waits for the last step and looks at its loss: for the end of a loop of your own, before the
+    /// model is saved. Burn's loop does this after each pass over the data.
+    ///
+    /// # Errors
+    /// [`Error::LossNotFinite`], [`Error::Read`].
+    pub fn finish(&self) -> Result<(), Error> {
+        self.session.finish()
     }
 
     /// Burn's training loop over `train`, with this method's replays: metrics, dashboard,
@@ -137,6 +147,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         C: Classifier<D> + Module + ModuleDisplay + 'static,
         M: Descend<D>,
     {
+        self.session.begin_training();
         let train = ReplayLoader::new(train, self.replays(), self.session.clone());
         SupervisedTraining::new(directory, Arc::new(train), valid)
     }
@@ -170,8 +181,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// [`replays`](Self::replays) times for each minibatch.
     ///
     /// # Errors
-    /// [`StepError`], which gives the model back as it was: one on another device, one that
-    /// cannot be trained, a batch that does not fit, a loss that is no longer finite.
+    /// [`StepError`], which gives the model back with its parameters as they were: one on another
+    /// device, one that cannot be trained, a batch that does not fit, a loss that is no longer
+    /// finite. (Only a loss that is not finite is found after the forward pass, which by then has
+    /// moved the running statistics of batch norm.)
     pub fn step<C, const D: usize>(
         &self,
         model: C,
@@ -199,7 +212,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     }
 }
 
-/// A step that was refused, with the model as it was. `?` turns it into an [`Error`].
+/// A step that was refused, with the model, its parameters as they were. `?` turns it into an [`Error`].
 #[derive(Debug)]
 pub struct StepError<C> {
     /// Why.

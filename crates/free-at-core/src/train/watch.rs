@@ -1,93 +1,120 @@
 //! Notices a loss that is no longer a number, without making the device wait.
 
+use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
 
 use crate::Error;
 
-/// Looks at the loss of every n-th step from a thread of its own.
+/// Looks at the loss of every n-th step of each worker, from a thread for each.
 ///
 /// Once a loss is NaN the parameters are, and so is every later loss: looking at some is enough.
-/// At most one look is outstanding. The training thread collects its answer when it is there, and
-/// waits for it only when the next look is due, n steps later, so a loss that is not finite is
-/// noticed at most 2 n steps after it happened, or at the end of the pass over the data.
+/// A worker has at most one look outstanding. It collects the answer when that is there, and waits
+/// for it only when its next look is due, n steps later, so a loss that is not finite is noticed at
+/// most 2 n steps after it happened. At the end of a pass over the data the last loss of every
+/// worker is looked at, before anything is saved.
 #[derive(Debug)]
 pub(crate) struct LossWatch {
     every: u64,
-    thread: Mutex<Option<Thread>>,
+    workers: Mutex<HashMap<u64, Arc<Mutex<Watcher>>>>,
 }
 
 #[derive(Debug)]
-struct Thread {
+struct Watcher {
     looks: Sender<(u64, Tensor<1>)>,
     answers: Receiver<Result<(), Error>>,
     outstanding: bool,
+    last: Option<(u64, Tensor<1>)>,
 }
 
 impl LossWatch {
     pub(crate) fn new(every: u64) -> Self {
-        Self { every, thread: Mutex::new(None) }
+        Self { every, workers: Mutex::default() }
     }
 
-    /// To be called after every step with its number, from 1, and its loss.
+    /// To be called after every step of a worker with its number, from 1, and its loss.
     ///
     /// # Errors
     /// [`Error::LossNotFinite`], with the step at which it was seen.
-    pub(crate) fn look(&self, step: u64, loss: &Tensor<1>) -> Result<(), Error> {
+    pub(crate) fn look(&self, worker: u64, step: u64, loss: &Tensor<1>) -> Result<(), Error> {
+        let watcher = locked(&self.workers).entry(worker).or_insert_with(Watcher::start).clone();
+        let mut watcher = locked(&watcher); // no other worker waits for this one
         let due = step.is_multiple_of(self.every);
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.as_mut() {
-            thread.collect(due)?;
+        watcher.collect(due)?;
+        match due {
+            true => watcher.send(step, loss.clone()),
+            false => {
+                watcher.last = Some((step, loss.clone()));
+                Ok(())
+            }
         }
-        if due {
-            thread.get_or_insert_with(Thread::start).send(step, loss.clone());
-        }
-        Ok(())
     }
 
-    /// Waits for the outstanding look, if there is one.
+    /// Looks at the last loss of every worker and waits for the answers.
     ///
     /// # Errors
     /// Those of [`look`](Self::look).
     pub(crate) fn finish(&self) -> Result<(), Error> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread.as_mut().map_or(Ok(()), |thread| thread.collect(true))
+        let watchers: Vec<_> = locked(&self.workers).values().cloned().collect();
+        watchers.iter().try_for_each(|watcher| {
+            let mut watcher = locked(watcher);
+            watcher.collect(true)?;
+            match watcher.last.take() {
+                Some((step, loss)) => read(step, loss),
+                None => Ok(()),
+            }
+        })
     }
 }
 
-impl Thread {
-    fn start() -> Self {
+impl Watcher {
+    fn start() -> Arc<Mutex<Self>> {
         let (looks, due) = channel::<(u64, Tensor<1>)>();
         let (answer, answers) = channel();
         // Ends when the watch is dropped and with it the sender.
         std::thread::spawn(move || {
             for (step, loss) in due {
-                let answered = answer.send(read(step, loss));
-                if answered.is_err() {
+                if answer.send(read(step, loss)).is_err() {
                     break;
                 }
             }
         });
-        Self { looks, answers, outstanding: false }
+        Arc::new(Mutex::new(Self { looks, answers, outstanding: false, last: None }))
     }
 
-    fn send(&mut self, step: u64, loss: Tensor<1>) {
-        self.outstanding = self.looks.send((step, loss)).is_ok();
+    fn send(&mut self, step: u64, loss: Tensor<1>) -> Result<(), Error> {
+        self.last = None;
+        self.outstanding = true;
+        self.looks.send((step, loss)).map_err(|_| gone())
     }
 
     fn collect(&mut self, wait: bool) -> Result<(), Error> {
+        use std::sync::mpsc::TryRecvError;
         if !self.outstanding {
             return Ok(());
         }
         let answer = match wait {
-            true => self.answers.recv().ok(),
-            false => self.answers.try_recv().ok(),
+            true => self.answers.recv().map_err(|_| TryRecvError::Disconnected),
+            false => self.answers.try_recv(),
         };
-        self.outstanding = answer.is_none() && !wait;
-        answer.unwrap_or(Ok(()))
+        self.outstanding = matches!(answer, Err(TryRecvError::Empty));
+        match answer {
+            Ok(answer) => answer,
+            Err(TryRecvError::Empty) => Ok(()),
+            Err(TryRecvError::Disconnected) => Err(gone()),
+        }
     }
+}
+
+/// The thread ends only by a panic while it reads the loss.
+fn gone() -> Error {
+    Error::Read { reason: "reading the loss panicked".into() }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(step: u64, loss: Tensor<1>) -> Result<(), Error> {
@@ -114,7 +141,7 @@ mod tests {
         let broke = 7;
         let noticed = (1..100).find_map(|step| {
             let value = if step >= broke { f32::NAN } else { 1.0 };
-            watch.look(step, &loss(value)).err().map(|error| (step, error))
+            watch.look(0, step, &loss(value)).err().map(|error| (step, error))
         });
         let (noticed, error) = noticed.unwrap();
         assert!(matches!(error, Error::LossNotFinite { step: 10, .. }));
@@ -123,10 +150,11 @@ mod tests {
 
     #[test]
     fn notices_at_the_end_and_only_what_is_not_finite() {
-        let watch = LossWatch::new(1);
-        assert_eq!(watch.look(1, &loss(0.5)), Ok(()));
+        let watch = LossWatch::new(10);
+        assert_eq!(watch.look(0, 1, &loss(0.5)), Ok(()));
         assert_eq!(watch.finish(), Ok(()));
-        assert_eq!(watch.look(2, &loss(f32::INFINITY)), Ok(()));
-        assert!(matches!(watch.finish(), Err(Error::LossNotFinite { step: 2, .. })));
+        assert_eq!(watch.look(0, 2, &loss(0.5)), Ok(()));
+        assert_eq!(watch.look(1, 1, &loss(f32::INFINITY)), Ok(()));
+        assert!(matches!(watch.finish(), Err(Error::LossNotFinite { step: 1, .. })));
     }
 }

@@ -7,9 +7,9 @@ fn images(n: usize, value: f32) -> Tensor<4> {
     Tensor::full([n, channels, height, width], value, &Device::flex())
 }
 
-fn read(state: &TrainerState, device_index: u32) -> Option<(u64, Vec<f32>)> {
+fn read(state: &TrainerState, device: u32) -> Option<(u64, Vec<f32>)> {
     let state = state.lock();
-    let worker = state.idle.iter().find(|worker| worker.device_index == device_index)?;
+    let worker = state.idle.iter().find(|worker| worker.device == device)?;
     let delta = worker.perturbation.clone()?.try_into_vec_as().ok()?;
     Some((worker.steps, delta))
 }
@@ -19,7 +19,7 @@ fn trained() -> TrainerState {
     let state = TrainerState::new(Device::flex());
     for index in [1, 0] {
         let mut worker = state.take(index);
-        worker.perturbation(&images(4, 0.0)).unwrap();
+        worker.perturbation(&images(4, 0.0), None).unwrap();
         worker.carry(images(4, 1.0 + index as f32));
         worker.steps = 10 + u64::from(index);
         state.give_back(worker);
@@ -31,11 +31,12 @@ fn trained() -> TrainerState {
 #[test]
 fn a_smaller_batch_uses_and_moves_the_first_rows() {
     let mut worker = Worker::default();
-    worker.perturbation(&images(4, 0.0)).unwrap();
+    worker.perturbation(&images(4, 0.0), None).unwrap();
     worker.carry(images(4, 1.0));
-    assert_eq!(worker.perturbation(&images(3, 0.0)).unwrap().dims(), [3, 2, 3, 3]);
+    assert_eq!(worker.perturbation(&images(3, 0.0), None).unwrap().dims(), [3, 2, 3, 3]);
     worker.carry(images(3, 2.0));
-    let rows: Vec<f32> = worker.perturbation(&images(4, 0.0)).unwrap().try_into_vec_as().unwrap();
+    let rows: Vec<f32> =
+        worker.perturbation(&images(4, 0.0), None).unwrap().try_into_vec_as().unwrap();
     let per_row: Vec<f32> = rows.chunks(18).map(|row| row.iter().sum::<f32>() / 18.0).collect();
     assert_eq!(per_row, [2.0, 2.0, 2.0, 1.0]);
 }
@@ -62,12 +63,53 @@ fn a_state_before_its_first_step_is_recorded_and_restored() {
 
 #[test]
 fn draws_differ_from_step_to_step_and_from_device_to_device() {
-    let draw = |steps, device_index| -> Vec<f32> {
-        let worker = Worker { steps, device_index, ..Worker::default() };
+    let draw = |steps, device| -> Vec<f32> {
+        let worker = Worker { steps, device, ..Worker::default() };
         let draws = worker.draws(0, 2).uniform([2, 8], &Device::flex());
         draws.try_into_vec_as().unwrap()
     };
     assert_eq!(draw(3, 0), draw(3, 0));
     assert_ne!(draw(3, 0), draw(4, 0));
     assert_ne!(draw(3, 0), draw(3, 1));
+}
+
+#[test]
+fn a_step_that_fails_or_panics_leaves_the_worker_as_it_was() {
+    let state = trained();
+    let worker_of = |key: u32| read(&state, key).unwrap();
+    let flex = key_of(&Device::flex());
+    state.give_back(Worker { device: flex, ..state.take(0) });
+    let before = worker_of(flex);
+    let failed = state.with_worker::<()>(&Device::flex(), |worker| {
+        worker.carry(images(4, 9.0));
+        Err(Error::EmptyBatch)
+    });
+    assert_eq!((failed, worker_of(flex)), (Err(Error::EmptyBatch), before.clone()));
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        state.with_worker::<()>(&Device::flex(), |_| panic!("a worker of Burn's catches this"))
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(worker_of(flex), before);
+    state.with_worker(&Device::flex(), |_| Ok(())).unwrap();
+    assert_eq!(worker_of(flex).0, before.0 + 1);
+}
+
+#[test]
+fn a_restored_worker_goes_to_a_device_of_another_kind() {
+    let restored = TrainerState::new(Device::flex());
+    restored.clone().try_load_record(trained().into_record()).unwrap();
+    let first = restored.take(key_of(&Device::flex()));
+    assert_eq!((first.steps, first.perturbation.is_some()), (10, true));
+    let own = trained().take(77);
+    assert_eq!((own.steps, own.perturbation.is_none()), (0, true), "only restored ones move");
+}
+
+#[test]
+fn a_smaller_first_batch_may_come_where_the_largest_is_known() {
+    let mut worker = Worker::default();
+    assert_eq!(worker.perturbation(&images(2, 0.0), Some(4)).unwrap().dims(), [2, 2, 3, 3]);
+    worker.carry(images(2, 1.0));
+    assert!(worker.perturbation(&images(4, 0.0), Some(4)).is_ok());
+    let refused = worker.perturbation(&images(5, 0.0), Some(4)).unwrap_err();
+    assert_eq!(refused, Error::BatchTooLarge { allowed: 4, found: 5 });
 }
