@@ -9,6 +9,10 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use free_at::prelude::*;
 use free_at::train::Descend;
 
+/// As in the quickstart, and for its reason.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const BATCH: usize = 128;
 
 fn sgd() -> ModuleOptimizer {

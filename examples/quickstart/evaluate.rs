@@ -79,7 +79,9 @@ pub(crate) fn adversarial_examples(
     data: &Data,
 ) -> Outcome<Pictures> {
     const SHOWN: usize = 6;
-    let shown = data.test.take(SHOWN);
+    let images = data.test.images();
+    let shown = images.iter().step_by(images.len() / SHOWN).take(SHOWN).cloned().collect();
+    let shown = ImageDataset::new(shown, digits::SHAPE, digits::CLASSES)?;
     let batch = shown.batch(&Device::default())?;
     let draws = Draws::new(data.seed, (0..SHOWN as u64).collect());
     let pictures = |run: &Trained| -> Outcome<ModelPictures> {

@@ -8,13 +8,13 @@ use image::{ImageFormat, Rgb, RgbImage};
 use crate::evaluate::Pictures;
 
 const SIDE: u32 = 8;
-const ZOOM: u32 = 10;
+const ZOOM: u32 = 12;
 const CELL: u32 = SIDE * ZOOM;
 const GAP: u32 = 12;
 const TEXT: u32 = 2; // each font pixel is TEXT × TEXT
 const LINE: u32 = 8 * TEXT + 6;
 const ROW: u32 = CELL + LINE + GAP;
-const GROUP: u32 = 2 * CELL + GAP / 2; // perturbation and adversarial image
+const GROUP: u32 = 2 * CELL + GAP; // perturbation and adversarial image
 const HEAD: u32 = 2 * LINE + GAP;
 
 const INK: Rgb<u8> = Rgb([40, 40, 40]);
@@ -58,7 +58,7 @@ fn group(model: usize) -> u32 {
 }
 
 fn adversarial(model: usize) -> u32 {
-    group(model) + CELL + GAP / 2
+    group(model) + CELL + GAP
 }
 
 fn grey(value: f32) -> Rgb<u8> {

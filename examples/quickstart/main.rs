@@ -21,6 +21,11 @@ use free_at::prelude::*;
 use crate::report::Report;
 use crate::training::Data;
 
+/// Each step allocates and frees the same large buffers. The system's allocator gives them back to
+/// the kernel every time, which costs a third of a training step on the CPU; this one keeps them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Trains a small network on handwritten digits: ordinarily, with Free-8 and with 7-PGD, at the
 /// same number of optimiser steps. Then attacks all three at epsilon 0.1 (L-infinity).
 #[derive(Parser)]

@@ -3,7 +3,6 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::pool::{AdaptiveAvgPool2d, AdaptiveAvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
@@ -35,7 +34,6 @@ impl SmallCnnConfig {
             first: Block::new([self.channels, narrow], 1, device),
             second: Block::new([narrow, wide], 2, device),
             third: Block::new([wide, wide], 1, device),
-            pool: AdaptiveAvgPool2dConfig::new([1, 1]).init(),
             output: LinearConfig::new(wide, self.classes).init(device),
         }
     }
@@ -59,7 +57,6 @@ pub struct SmallCnn {
     first: Block,
     second: Block,
     third: Block,
-    pool: AdaptiveAvgPool2d,
     output: Linear,
 }
 
@@ -68,7 +65,7 @@ impl Classifier<4> for SmallCnn {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         let x = self.normalize.forward(images);
         let x = self.third.forward(self.second.forward(self.first.forward(x)));
-        self.output.forward(self.pool.forward(x).flatten(1, 3))
+        self.output.forward(x.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2))
     }
 }
 
