@@ -10,7 +10,7 @@ use crate::Error;
 /// How far an adversarial example may be from its input, in the input's own units.
 ///
 /// Images live in [0, 1] here, and normalisation is a layer of the model, so an epsilon is never
-/// measured in normalised units: the most frequent mistake in robustness code cannot be written.
+/// measured in normalised units, which is the most frequent mistake in robustness code.
 ///
 /// ```
 /// use free_at_core::Epsilon;
