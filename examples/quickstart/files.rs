@@ -1,15 +1,12 @@
 //! Writes a file whole or not at all.
 
-use std::io::{self, Write};
+use std::fs;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
-/// Writes to a temporary name beside `path`, then renames.
-pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(contents)?;
-    file.persist(path)?;
-    Ok(())
+/// Writes beside `path`, then renames.
+pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), String> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, contents)
+        .and_then(|()| fs::rename(&partial, path))
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()))
 }

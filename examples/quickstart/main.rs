@@ -13,6 +13,7 @@ mod training;
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Parser;
@@ -39,9 +40,19 @@ struct Arguments {
     seed: u64,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let Arguments { out, seed } = Arguments::parse();
-    std::fs::create_dir_all(&out)?;
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&out)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
 
     let threat = ThreatModel::linf(Epsilon::unit(0.1));
     let free = FreeConfig::new(threat.clone()).with_replays(8);
