@@ -181,7 +181,8 @@ impl<const D: usize> PerturbationSet<D> {
 
     /// The perturbation limited so that `inputs + delta` is within the input bounds.
     ///
-    /// Each feature only moves towards its input, so a perturbation in the ball stays there.
+    /// For inputs within the bounds each feature of it only shrinks, so a perturbation in the ball
+    /// stays there.
     pub fn project_to_bounds(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
         let (low, high) = match &self.bounds {
             InputBounds::None => return delta,

@@ -1,4 +1,4 @@
-//! Classifiers for adversarial training, on Burn.
+//! Image classifiers for adversarial training, on Burn.
 //!
 //! Normalisation is a layer of the model, [`Normalize`], so inputs stay in their own units and
 //! an epsilon means what it says.
