@@ -11,7 +11,7 @@ use free_at::attacks::Evaluation;
 use free_at::prelude::*;
 use free_at::train::{AdversarialModel, StepError};
 
-use crate::nets::{ConvNet, LinearNet, images, linf, loader, sgd, state};
+use crate::nets::{ConvNet, LinearNet, images, linf, loader, seeded, sgd, state};
 
 fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, Error> {
     FreeAdversarialTrainer::new(config, Device::flex())
@@ -226,8 +226,7 @@ fn an_attack_that_leaves_the_threat_model() {
         }
     }
     let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
-    Device::flex().seed(0);
-    let model = SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex());
+    let model = seeded(SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex()), 0);
     for past_bounds in [true, false] {
         let cheat = Evaluation::new(linf(0.1)).attack(Cheat { past_bounds });
         let refused = cheat.run(&model, &*test).unwrap_err();

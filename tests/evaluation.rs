@@ -14,8 +14,8 @@ fn test_data(batch_size: usize) -> std::sync::Arc<dyn DataLoader<Batch<4>>> {
 /// A network trained for a moment: right often enough to be attacked.
 fn model() -> SmallCnn {
     let trainer = StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
-    trainer.device().seed(0);
-    let mut model = SmallCnnConfig::new(1, digits::CLASSES).with_width(8).init(trainer.device());
+    let model = SmallCnnConfig::new(1, digits::CLASSES).with_width(8).init(trainer.device());
+    let mut model = crate::nets::seeded(model, 0);
     let mut optimizer = crate::nets::sgd();
     for _ in 0..4 {
         for batch in digits::train().loader(32, Some(0), trainer.device()).unwrap().iter() {

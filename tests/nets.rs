@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::decay::WeightDecayConfig;
@@ -27,15 +27,15 @@ pub(crate) struct ConvNet {
 
 impl ConvNet {
     pub(crate) fn new(seed: u64, device: &Device) -> Self {
-        device.seed(seed);
         let conv = Conv2dConfig::new([2, 4], [3, 3])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
             .with_bias(false);
-        Self {
+        let net = Self {
             conv: conv.init(device),
             norm: BatchNormConfig::new(4).init(device),
             linear: LinearConfig::new(4 * 5 * 5, CLASSES).init(device),
-        }
+        };
+        seeded(net, seed)
     }
 }
 
@@ -54,8 +54,7 @@ pub(crate) struct LinearNet {
 
 impl LinearNet {
     pub(crate) fn new(seed: u64, device: &Device) -> Self {
-        device.seed(seed);
-        Self { linear: LinearConfig::new(4, CLASSES).init(device) }
+        seeded(Self { linear: LinearConfig::new(4, CLASSES).init(device) }, seed)
     }
 }
 
@@ -63,6 +62,50 @@ impl Classifier<2> for LinearNet {
     fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
         self.linear.forward(rows)
     }
+}
+
+/// The model with weights that depend on the seed alone.
+///
+/// The backend's generator is one for the whole process, and tests run side by side in it.
+pub(crate) fn seeded<M: Module>(model: M, seed: u64) -> M {
+    struct Seed {
+        seed: u64,
+        path: Vec<String>,
+    }
+    impl ModuleMapper for Seed {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.into());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let is_bias = self.path.last().is_some_and(|name| name == "bias");
+            self.seed += 1; // other numbers for every parameter
+            let seed = self.seed;
+            param.map(|old| {
+                let (shape, device) = (old.dims(), old.device().without_autodiff());
+                let new = match D {
+                    1 if is_bias => Tensor::zeros(shape, &device),
+                    1 => return old, // batch norm starts with ones and zeros
+                    _ => {
+                        // A linear weight is [in, out], a convolution's [out, in, height, width].
+                        let inputs: usize =
+                            if D == 2 { shape[0] } else { shape[1..].iter().product() };
+                        let rows = (0..shape[0] as u64).collect();
+                        let draws = Draws::new(seed, rows).uniform(shape, &device);
+                        draws.div_scalar((inputs as f64).sqrt())
+                    }
+                };
+                match old.is_require_grad() {
+                    true => Tensor::from_inner(new).require_grad(),
+                    false => new,
+                }
+            })
+        }
+    }
+    const APART: u64 = 1 << 20; // more than a model has parameters
+    model.map(&mut Seed { seed: seed * APART, path: Vec::new() })
 }
 
 /// SGD with momentum 0.9 and weight decay, as PyTorch defines them.
