@@ -235,6 +235,26 @@ fn an_attack_that_leaves_the_threat_model() {
 }
 
 #[test]
+fn inputs_that_are_no_numbers_are_not_evaluated() {
+    struct Nan;
+    impl burn::data::dataloader::batcher::Batcher<usize, Batch<4>> for Nan {
+        fn batch(&self, items: Vec<usize>, device: &Device) -> Batch<4> {
+            let inputs = Tensor::full([items.len(), 2, 5, 5], 0.5, device);
+            let inputs = inputs.slice_fill([1..2, 0..1, 2..3, 2..3], f32::NAN);
+            Batch::new(inputs, Tensor::zeros([items.len()], device)).unwrap()
+        }
+    }
+    let items = burn::data::dataset::InMemDataset::new(vec![0; 4]);
+    let test = burn::data::dataloader::DataLoaderBuilder::new(Nan)
+        .batch_size(4)
+        .set_device(Device::flex())
+        .build(items);
+    let model = ConvNet::new(1, &Device::flex());
+    let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
+    assert!(matches!(refused, Err(Error::InputNotFinite { .. })));
+}
+
+#[test]
 fn rounding_is_not_taken_for_a_defect_of_the_attack() {
     let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
     let model = SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex());

@@ -82,9 +82,10 @@ impl<const D: usize> Evaluation<D> {
     ///
     /// # Errors
     /// [`Error::NoAttack`], [`Error::DuplicateAttack`]; those of the threat model and of the attacks'
-    /// parameters; [`Error::Data`] if the loader fails, [`Error::EmptyBatch`] if it is empty;
+    /// parameters; the loader's own error or [`Error::Data`] if it fails, [`Error::EmptyBatch`] if it is empty;
     /// [`Error::Device`] for data on another device than the model, [`Error::Classes`] for a model
-    /// with too few logits, [`Error::InputOutOfBounds`] for data outside the input bounds;
+    /// with too few logits, [`Error::InputOutOfBounds`] or [`Error::InputNotFinite`] for data
+    /// outside the input bounds;
     /// [`Error::OutsideThreatModel`] if an attack returned what it must not;
     /// [`Error::Read`] if the device fails.
     pub fn run<C: Classifier<D> + Module + 'static>(
@@ -99,8 +100,11 @@ impl<const D: usize> Evaluation<D> {
         let devices = model.devices();
         let model = FrozenModel::new(model);
         for batch in test.iter() {
-            let batch = batch.map_err(|error| Error::Data { reason: error.to_string() })?;
-            check_device(&batch, &devices)?;
+            let batch = batch?;
+            let device = batch.device();
+            if let Some(expected) = devices.iter().find(|expected| **expected != device) {
+                return Err(Error::elsewhere("batch", expected, &device));
+            }
             self.attack_batch(&model, &batch, &mut tally)?;
         }
         match tally.right.is_empty() {
@@ -131,7 +135,7 @@ impl<const D: usize> Evaluation<D> {
         let draws = Draws::new(self.seed, samples);
         let logits = model.logits(inputs.clone())?;
         batch.check_logits(logits.dims()[1])?;
-        if past_bounds(&allowed, inputs.clone())? > 0.0 {
+        if exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
             // Slow, and only to say which sample it is.
             batch.check(logits.dims()[1], self.threat.bounds())?;
         }
@@ -181,10 +185,10 @@ impl<const D: usize> Evaluation<D> {
         let refused = |found, allowed| {
             Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed })
         };
-        if excess > epsilon {
+        if exceeds(excess, epsilon) {
             return refused(scalar(size.max())?, epsilon);
         }
-        if past > 0.0 {
+        if exceeds(past, 0.0) {
             return refused(past, 0.0);
         }
         read(labels.fooled(model.logits(adversarial)?))
@@ -302,16 +306,9 @@ fn past_bounds<const D: usize>(
     scalar((allowed.clamp(inputs.clone()) - inputs).abs().max())
 }
 
-fn check_device<const D: usize>(batch: &Batch<D>, model: &[Device]) -> Result<(), Error> {
-    let found = batch.device();
-    let names = |device: &Device| format!("{:?}", device.clone().without_autodiff());
-    match model.iter().find(|device| **device != found) {
-        Some(expected) => {
-            let (expected, found) = (names(expected), names(&found));
-            Err(Error::Device { what: "batch", expected, found })
-        }
-        None => Ok(()),
-    }
+/// Whether a measurement is above its limit; one that is no number counts as above.
+fn exceeds(found: f64, limit: f64) -> bool {
+    found.is_nan() || found > limit
 }
 
 fn scalar(value: Tensor<1>) -> Result<f64, Error> {

@@ -44,11 +44,8 @@ impl<const D: usize> Batch<D> {
             return Err(Error::EmptyBatch);
         }
         if inputs.device() != labels.device() {
-            return Err(Error::Device {
-                what: "tensor of labels",
-                expected: format!("{:?}", inputs.device()),
-                found: format!("{:?}", labels.device()),
-            });
+            let (inputs, labels) = (inputs.device(), labels.device());
+            return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
         }
         Ok(Self { inputs, labels, classes: None })
     }

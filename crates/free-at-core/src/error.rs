@@ -1,5 +1,8 @@
 //! What can go wrong: one variant per cause.
 
+use burn::data::dataset::DatasetError;
+use burn::tensor::Device;
+
 /// Every way in which input, a configuration or a run can be refused.
 ///
 /// Each message says what was expected, what was found and what to do.
@@ -288,4 +291,25 @@ pub enum Error {
         /// What the backend said.
         reason: String,
     },
+}
+
+impl Error {
+    /// [`Error::Device`] for a model, batch or tensor that is on `found` and not on `expected`.
+    pub fn elsewhere(what: &'static str, expected: &Device, found: &Device) -> Self {
+        Self::Device { what, expected: device_name(expected), found: device_name(found) }
+    }
+}
+
+/// A device as messages name it.
+pub(crate) fn device_name(device: &Device) -> String {
+    format!("{:?}", device.clone().without_autodiff())
+}
+
+impl From<DatasetError> for Error {
+    /// The error that a loader of ours wrapped for Burn, or [`Error::Data`] with what another's says.
+    fn from(error: DatasetError) -> Self {
+        let inner = std::error::Error::source(&error);
+        let ours = inner.and_then(|inner| inner.downcast_ref::<Self>()).cloned();
+        ours.unwrap_or_else(|| Self::Data { reason: error.to_string() })
+    }
 }

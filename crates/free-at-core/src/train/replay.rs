@@ -93,7 +93,7 @@ impl<const D: usize> ReplayIterator<'_, D> {
             self.seen_before = self.inner.progress().items_processed;
             self.current = match self.inner.next()? {
                 Ok(batch) => Some(batch),
-                Err(error) => return Some(Err(self.fail(of_loader(error)))),
+                Err(error) => return Some(Err(self.fail(error.into()))),
             };
         }
         let batch = self.current.clone()?;
@@ -136,12 +136,6 @@ impl<const D: usize> DataLoaderIterator<Batch<D>> for ReplayIterator<'_, D> {
         let processed = self.seen_before * self.loader.replays + here * self.replay;
         Progress::new(processed, inner.items_total * self.loader.replays, inner.unit)
     }
-}
-
-/// The error that a loader of ours wrapped for Burn, or what another's says.
-fn of_loader(error: DatasetError) -> Error {
-    let ours = std::error::Error::source(&error).and_then(|inner| inner.downcast_ref::<Error>());
-    ours.cloned().unwrap_or_else(|| Error::Data { reason: error.to_string() })
 }
 
 #[cfg(test)]

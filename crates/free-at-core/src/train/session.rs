@@ -7,6 +7,7 @@ use burn::backend::DeviceOps;
 use burn::module::Module;
 use burn::tensor::Device;
 
+use crate::error::device_name;
 use crate::train::state::TrainerState;
 use crate::train::watch::LossWatch;
 use crate::train::{Descend, Descent};
@@ -86,15 +87,14 @@ impl Session {
         expected: &Device,
         found: &Device,
     ) -> Result<(), Error> {
-        let names = |device: &Device| format!("{:?}", device.clone().without_autodiff());
         let backend = |device: &Device| device.as_dispatch().id().type_id;
         if self.pinned && backend(found) != backend(&self.device) {
-            let (expected, found) = (names(&self.device), names(found));
+            let (expected, found) = (device_name(&self.device), device_name(found));
             return Err(Error::Backend { what, expected, found });
         }
         match expected == found {
             true => Ok(()),
-            false => Err(Error::Device { what, expected: names(expected), found: names(found) }),
+            false => Err(Error::elsewhere(what, expected, found)),
         }
     }
 
