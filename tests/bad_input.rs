@@ -210,15 +210,8 @@ fn an_attack_that_leaves_the_threat_model() {
         }
     }
     impl Attack<4> for Cheat {
-        fn run_once(
-            &self,
-            _: &FrozenModel<4>,
-            inputs: &Tensor<4>,
-            _: &Labels,
-            threat: &ThreatModel,
-            _: &Draws,
-        ) -> Result<Tensor<4>, Error> {
-            let epsilon = threat.epsilon().value();
+        fn run_once(&self, task: &AttackTask<4>, _: usize) -> Result<Tensor<4>, Error> {
+            let (inputs, epsilon) = (task.inputs(), task.allowed().epsilon());
             Ok(match self.past_bounds {
                 true => inputs.clone().add_scalar(epsilon),
                 false => inputs.clone().add_scalar(2.0 * epsilon).clamp(0.0, 1.0),

@@ -92,7 +92,8 @@ fn an_attack_leaves_the_model_alone_and_sees_it_in_evaluation_mode() {
     let inputs = batch.inputs().inner();
     let draws = Draws::new(0, (0..6).collect());
     let attack = Pgd::new(5).with_restarts(2);
-    attack.perturb(&frozen, &inputs, &batch.truth(), &linf(0.1), &draws).unwrap();
+    let task = AttackTask::new(&frozen, inputs.clone(), batch.truth(), &linf(0.1), draws).unwrap();
+    attack.perturb(&task).unwrap();
     assert_eq!(state(&model), before);
     assert_eq!(frozen.gradient_computations(), 6 * 5 * 2);
 

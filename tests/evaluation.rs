@@ -28,6 +28,7 @@ fn model() -> SmallCnn {
 fn evaluation(epsilon: f64) -> Evaluation<4> {
     Evaluation::new(crate::nets::linf(epsilon))
         .with_seed(1)
+        .independently()
         .attack(Fgsm::new())
         .attack(Pgd::new(5))
         .attack(Pgd::new(5).with_restarts(3))
@@ -38,7 +39,7 @@ fn verdicts_do_not_depend_on_the_batch_size() {
     let model = model();
     let by_60 = evaluation(0.08).run(&model, &*test_data(60)).unwrap();
     let by_7 = evaluation(0.08).run(&model, &*test_data(7)).unwrap();
-    assert_eq!(by_60.verdicts, by_7.verdicts);
+    assert_eq!(by_60.verdicts(), by_7.verdicts());
     let accuracies =
         |r: &RobustnessReport| r.attacks.iter().map(|a| a.accuracy).collect::<Vec<_>>();
     assert_eq!(accuracies(&by_60), accuracies(&by_7));
@@ -48,11 +49,12 @@ fn verdicts_do_not_depend_on_the_batch_size() {
 #[test]
 fn the_parts_of_a_report_add_up() {
     let report = evaluation(0.08).run(&model(), &*test_data(16)).unwrap();
-    let count = |wanted: fn(&Verdict) -> bool| report.verdicts.iter().filter(|v| wanted(v)).count();
+    let count =
+        |wanted: fn(&Verdict) -> bool| report.verdicts().iter().filter(|v| wanted(v)).count();
     let wrong = count(|v| *v == Verdict::Misclassified);
     let robust = count(|v| *v == Verdict::Robust);
     let share = |n: usize| n as f64 / SAMPLES as f64;
-    assert_eq!(report.samples(), SAMPLES);
+    assert_eq!(report.samples.len(), SAMPLES);
     assert_eq!(report.clean, share(SAMPLES - wrong));
     assert_eq!(report.worst_case, share(robust));
     for attack in &report.attacks {
@@ -61,7 +63,7 @@ fn the_parts_of_a_report_add_up() {
     // FGSM costs one gradient for each sample that is right; restarts run on what still stands.
     let right = (SAMPLES - wrong) as u64;
     assert_eq!(report.attacks[0].gradient_computations, right);
-    assert_eq!(report.attacks[1].gradient_computations, 5 * right);
+    assert!(report.attacks[1].gradient_computations <= 5 * right);
     let all_restarts = 3 * 5 * right;
     let broken_early = report.attacks[2].gradient_computations;
     assert!(broken_early < all_restarts, "broken samples leave the batch");

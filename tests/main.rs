@@ -1,9 +1,11 @@
 //! What free-at promises, checked from outside.
 
+mod attacks_against_pytorch;
 mod bad_input;
 mod counting;
 mod evaluation;
 mod free_against_pytorch;
 mod nets;
 mod properties;
+mod reference;
 mod training_loops;

@@ -101,7 +101,8 @@ proptest! {
         let attacks: [&dyn Attack<2>; 3] = [&Fgsm::new(), &Bim::new(5), &Pgd::new(5).with_restarts(2)];
         for attack in attacks {
             let run = |threat: &ThreatModel| {
-                attack.perturb(&frozen, &batch.inputs(), &batch.truth(), threat, &draws).unwrap()
+                let (x, y) = (batch.inputs(), batch.truth());
+                attack.perturb(&AttackTask::new(&frozen, x, y, threat, draws.clone()).unwrap()).unwrap()
             };
             for threat in [&threat, &unbounded] {
                 let moved = run(threat) - batch.inputs();
@@ -139,8 +140,9 @@ fn every_attack_ascends_every_objective_untargeted_and_targeted() {
                 ];
                 for attack in attacks {
                     let draws = Draws::new(0, vec![0, 1, 2]);
-                    let found =
-                        attack.perturb(&frozen, &batch.inputs(), labels, &threat, &draws).unwrap();
+                    let (x, y) = (batch.inputs(), labels.clone());
+                    let task = AttackTask::new(&frozen, x, y, &threat, draws).unwrap();
+                    let found = attack.perturb(&task).unwrap();
                     let values = |inputs| -> Vec<f32> {
                         let logits = frozen.logits(inputs).unwrap();
                         objective.values(logits, labels).unwrap().try_into_vec_as().unwrap()
@@ -168,9 +170,10 @@ fn a_targeted_attack_reaches_its_target() {
     let labels = Labels::targeted(batch.labels(), target).unwrap();
     let wide = linf(5.0).with_bounds(Bounds::None);
     let draws = Draws::new(0, vec![0, 1, 2]);
-    let found = Pgd::new(20).perturb(&frozen, &batch.inputs(), &labels, &wide, &draws).unwrap();
+    let task = AttackTask::new(&frozen, batch.inputs(), labels.clone(), &wide, draws).unwrap();
+    let found = Pgd::new(20).perturb(&task).unwrap();
     let fooled = labels.fooled(frozen.logits(found).unwrap());
-    assert_eq!(fooled.try_into_vec_as::<i32>().unwrap(), [1, 1, 1]);
+    assert_eq!(fooled.int().try_into_vec_as::<i32>().unwrap(), [1, 1, 1]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(crate) fn under_attack(
     let test = data.test.loader(BATCH, None, &Device::default())?;
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(data.seed)
+        .independently() // a column for each attack
         .attack(Fgsm::new())
         .attack(Pgd::new(20))
         .attack(Pgd::new(100).with_restarts(5));
@@ -87,7 +88,9 @@ pub(crate) fn adversarial_examples(
     let pictures = |run: &Trained| -> Outcome<ModelPictures> {
         let model = FrozenModel::new(&run.model);
         let inputs = batch.inputs();
-        let found = Pgd::new(20).perturb(&model, &inputs, &batch.truth(), threat, &draws)?;
+        let (labels, draws) = (batch.truth(), draws.clone());
+        let task = AttackTask::new(&model, inputs.clone(), labels, threat, draws)?;
+        let found = Pgd::new(20).perturb(&task)?;
         Ok(ModelPictures {
             method: run.method.clone(),
             clean: predictions(model.logits(inputs)?)?,

@@ -1,12 +1,10 @@
 //! The basic iterative method.
 
 use burn::tensor::Tensor;
-use free_at_core::{
-    Attack, AttackParameters, Draws, Error, FrozenModel, Labels, Objective, ThreatModel,
-};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{ascend, check_step_size, default_step_size};
+use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, name};
 
 /// BIM: K projected steepest steps from the input, without a random start.
 ///
@@ -49,34 +47,29 @@ impl Bim {
 
 impl AttackParameters for Bim {
     fn name(&self) -> String {
-        format!("bim-{}{}", self.steps, self.objective.suffix())
+        name("bim", self.steps, 1, self.objective)
     }
 
     fn check(&self) -> Result<(), Error> {
-        match self.steps {
-            0 => Err(Error::Steps { attack: "BIM".into() }),
-            _ => check_step_size(self.step_size),
-        }
+        check_counts("BIM", self.steps, 1)?;
+        check_step_size(self.step_size)
     }
 
     fn gradient_computations(&self) -> usize {
         self.steps
     }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.objective.check_classes(classes, targeted)
+    }
 }
 
 impl<const D: usize> Attack<D> for Bim {
-    fn run_once(
-        &self,
-        model: &FrozenModel<D>,
-        inputs: &Tensor<D>,
-        labels: &Labels,
-        threat: &ThreatModel,
-        _: &Draws,
-    ) -> Result<Tensor<D>, Error> {
+    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let allowed = threat.around(inputs)?;
-        let default = default_step_size(threat.epsilon().value(), self.steps);
-        let steps = (self.steps, self.step_size.unwrap_or(default));
-        ascend(model, (inputs, labels), &allowed, None, steps, self.objective)
+        let default = || default_step_size(task.allowed().epsilon(), self.steps);
+        let (steps, objective) = (self.steps, self.objective);
+        let step_size = self.step_size.unwrap_or_else(default);
+        Ascent { steps, step_size, objective, decay: None }.run(task, None)
     }
 }

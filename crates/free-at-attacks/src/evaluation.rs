@@ -1,23 +1,39 @@
 //! Runs attacks on a model and counts what withstands them.
 
+mod examples;
+mod fingerprint;
+mod measure;
+mod probe;
+mod record;
+mod run;
+mod samples;
+mod summary;
+mod tally;
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
-use free_at_core::{
-    Attack, Batch, Classifier, Draws, Error, FrozenModel, Labels, PerturbationSet, ThreatModel,
-};
+use free_at_core::{Attack, Batch, Classifier, Error, FrozenModel, Target, ThreatModel};
 
-use crate::report::{AttackReport, RobustnessReport, Verdict};
+use crate::progress::Progress;
+use crate::report::RobustnessReport;
+use run::Run;
+use samples::{Requirements, Samples};
 
-/// Clean accuracy, accuracy under each of some attacks, and the worst case over all of them.
+/// Clean accuracy, accuracy under some attacks, and the worst case over all of them.
 ///
-/// The model is evaluated frozen: running statistics, no dropout, nothing in it changes. A sample
-/// that is misclassified as it is counts as broken and is not attacked; one that a restart breaks
-/// leaves the batch, so later restarts run on the others only. Random draws are keyed by (seed,
-/// sample, attack, restart), so a verdict depends neither on the batch size nor on the neighbours.
+/// The model is evaluated frozen: running statistics, no dropout, nothing in it changes. The data
+/// are read once; a sample that is misclassified as it is counts as wrong and is not attacked. One
+/// that an attack breaks leaves the batch: inside the attack, between its runs, and between attacks,
+/// where the next one gets only what still stands ([`independently`](Self::independently) gives it
+/// everything). Batches are filled up again, so that a GPU has work. Random draws are keyed by
+/// (seed, sample, attack, restart), so a verdict depends neither on the batch size nor on the
+/// neighbours.
+///
+/// What an attack returns is measured again, its norm and the model's answer; an example outside the
+/// threat model ends the evaluation with an error.
 ///
 /// ```
 /// use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
@@ -51,23 +67,63 @@ use crate::report::{AttackReport, RobustnessReport, Verdict};
 /// println!("{report}");
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Evaluation<const D: usize> {
     threat: ThreatModel,
     attacks: Vec<Arc<dyn Attack<D>>>,
+    target: Option<Target>,
     seed: u64,
+    batch_size: Option<usize>,
+    cascade: bool,
+    eight_bit: bool,
+    progress: Option<Arc<dyn Progress>>,
+    record: Option<PathBuf>,
+    examples: Option<PathBuf>,
 }
 
 impl<const D: usize> Evaluation<D> {
-    /// An evaluation without attacks yet, with seed 0.
+    /// An evaluation without attacks yet: untargeted, a cascade, with seed 0.
     pub fn new(threat: ThreatModel) -> Self {
-        Self { threat, attacks: Vec::new(), seed: 0 }
+        Self {
+            threat,
+            attacks: Vec::new(),
+            target: None,
+            seed: 0,
+            batch_size: None,
+            cascade: true,
+            eight_bit: false,
+            progress: None,
+            record: None,
+            examples: None,
+        }
     }
 
-    /// Adds an attack. Each is run on every sample that is right without an attack.
+    /// Adds an attack. Strong ones after cheap ones cost least: they get what is left.
     #[must_use]
     pub fn attack(mut self, attack: impl Attack<D> + 'static) -> Self {
         self.attacks.push(Arc::new(attack));
+        self
+    }
+
+    /// Adds several attacks: those of [`AutoAttack`](crate::AutoAttack), say.
+    #[must_use]
+    pub fn attacks(mut self, attacks: impl IntoIterator<Item = Arc<dyn Attack<D>>>) -> Self {
+        self.attacks.extend(attacks);
+        self
+    }
+
+    /// Runs every attack on every sample that is right without one, so that their accuracies can be
+    /// compared. The worst case is the same as that of a cascade, at a higher cost.
+    #[must_use]
+    pub fn independently(mut self) -> Self {
+        self.cascade = false;
+        self
+    }
+
+    /// Targeted: a sample is broken when it is taken for its target. Default: untargeted.
+    #[must_use]
+    pub fn with_target(mut self, target: Target) -> Self {
+        self.target = Some(target);
         self
     }
 
@@ -78,42 +134,88 @@ impl<const D: usize> Evaluation<D> {
         self
     }
 
-    /// Attacks the model on the data of `test`, batch by batch as the loader gives them.
+    /// How many samples are attacked at a time; at least 1. Default: as many as the loader's first
+    /// batch has.
+    #[must_use]
+    pub fn with_batch_size(mut self, batch_size: usize) -> Self {
+        self.batch_size = Some(batch_size);
+        self
+    }
+
+    /// Also reports accuracies where inputs are stored with 8 bits, as n/255: under the same examples,
+    /// rounded, and under every attack again with all that the model sees projected onto that
+    /// lattice. About doubles the cost.
+    #[must_use]
+    pub fn with_eight_bit(mut self) -> Self {
+        self.eight_bit = true;
+        self
+    }
+
+    /// Tells `progress` how far it is after each batch.
+    #[must_use]
+    pub fn with_progress(mut self, progress: impl Progress + 'static) -> Self {
+        self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// Keeps a record of finished work in this file and, if it is there already, goes on from it. The
+    /// verdicts are those of an evaluation that was never stopped.
+    #[must_use]
+    pub fn with_record(mut self, path: impl Into<PathBuf>) -> Self {
+        self.record = Some(path.into());
+        self
+    }
+
+    /// Writes the adversarial examples to this safetensors file at the end: `adversarial` `[n, …]`,
+    /// where the sample itself stands for one that was not broken, `labels` `[n]` and `broken` `[n]`.
+    #[must_use]
+    pub fn with_examples(mut self, path: impl Into<PathBuf>) -> Self {
+        self.examples = Some(path.into());
+        self
+    }
+
+    /// Attacks the model on the data of `test`.
     ///
     /// # Errors
-    /// [`Error::NoAttack`], [`Error::DuplicateAttack`]; those of the threat model and of the attacks'
-    /// parameters; the loader's own error or [`Error::Data`] if it fails, [`Error::EmptyBatch`] if it is empty;
-    /// [`Error::Device`] for data on another device than the model, [`Error::Classes`] for a model
-    /// with too few logits, [`Error::InputOutOfBounds`] or [`Error::InputNotFinite`] for data
-    /// outside the input bounds;
-    /// [`Error::OutsideThreatModel`] if an attack returned what it must not;
-    /// [`Error::Read`] if the device fails.
+    /// [`Error::NoAttack`], [`Error::DuplicateAttack`], [`Error::BatchSize`]; those of the threat
+    /// model and of the attacks' parameters, of [`Attack`]s that do not support the threat model, the
+    /// shape of the data or the number of classes, and of the [`Target`]; the loader's own error or
+    /// [`Error::Data`] if it fails, [`Error::EmptyBatch`] if it is empty; [`Error::Device`] for data
+    /// on another device than the model, [`Error::Classes`] for a model with too few logits,
+    /// [`Error::Label`], [`Error::InputOutOfBounds`] or [`Error::InputNotFinite`] for data that are
+    /// wrong; [`Error::OutsideThreatModel`] if an attack returned what it must not;
+    /// [`Error::OtherEvaluation`], [`Error::DamagedFile`] and [`Error::File`] for a record;
+    /// [`Error::Stopped`] if the progress said so; [`Error::Read`] if the device fails.
     pub fn run<C: Classifier<D> + Module + 'static>(
         &self,
         model: &C,
         test: &dyn DataLoader<Batch<D>>,
     ) -> Result<RobustnessReport, Error> {
-        self.threat.check()?;
-        self.attacks.iter().try_for_each(|attack| attack.check())?;
-        self.check_names()?;
-        let mut tally = Tally::new(self.attacks.len());
+        self.check()?;
         let devices = model.devices();
-        let model = FrozenModel::new(model);
-        for batch in test.iter() {
-            let batch = batch?;
-            let device = batch.device();
-            if let Some(expected) = devices.iter().find(|expected| **expected != device) {
-                return Err(Error::elsewhere("batch", expected, &device));
-            }
-            self.attack_batch(&model, &batch, &mut tally)?;
-        }
-        match tally.right.is_empty() {
-            true => Err(Error::EmptyBatch),
-            false => Ok(self.report(tally)),
-        }
+        let frozen = FrozenModel::new(model);
+        let required = Requirements {
+            threat: &self.threat,
+            target: self.target.as_ref(),
+            attacks: &self.attacks,
+            devices: &devices,
+            seed: self.seed,
+        };
+        let samples = Samples::read(&frozen, test, &required)?;
+        let hash = self.fingerprint(model, &samples);
+        let mut run = Run::new(self, &frozen, &samples, &hash)?;
+        run.attack()?;
+        let report = run.report(hash)?;
+        run.save_examples()?;
+        Ok(report)
     }
 
-    fn check_names(&self) -> Result<(), Error> {
+    fn check(&self) -> Result<(), Error> {
+        self.threat.check()?;
+        self.attacks.iter().try_for_each(|attack| attack.check())?;
+        if self.batch_size == Some(0) {
+            return Err(Error::BatchSize);
+        }
         let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
         match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             Some((_, name)) => Err(Error::DuplicateAttack { name: name.clone() }),
@@ -121,205 +223,15 @@ impl<const D: usize> Evaluation<D> {
             None => Ok(()),
         }
     }
+}
 
-    fn attack_batch(
-        &self,
-        model: &FrozenModel<D>,
-        batch: &Batch<D>,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
-        let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
-        let allowed = self.threat.around(&inputs)?;
-        let offset = tally.right.len();
-        let samples = (offset..offset + batch.len()).map(|sample| sample as u64).collect();
-        let draws = Draws::new(self.seed, samples);
-        let logits = model.logits(inputs.clone())?;
-        batch.check_logits(logits.dims()[1])?;
-        if exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
-            // Slow, and only to say which sample it is.
-            batch.check(logits.dims()[1], self.threat.bounds())?;
-        }
-        let wrong = read(labels.fooled(logits))?;
-        let right: Vec<usize> = (0..batch.len()).filter(|&at| !wrong[at]).collect();
-        tally.right.extend(wrong.iter().map(|wrong| !wrong));
-        for (index, attack) in self.attacks.iter().enumerate() {
-            let cost = Cost::before(model);
-            let found = &mut tally.attacks[index];
-            found.broken.resize(offset + batch.len(), false);
-            let mut standing = right.clone();
-            for restart in 0..attack.restarts() {
-                if standing.is_empty() {
-                    break;
-                }
-                let draws = draws.select(&standing).for_attack(index as u64).for_restart(restart);
-                let still = Selected::new(&inputs, &labels, &standing);
-                let broken = self.attempt(model, attack.as_ref(), &allowed, &still, &draws)?;
-                for (&at, _) in standing.iter().zip(&broken).filter(|(_, broken)| **broken) {
-                    found.broken[offset + at] = true;
-                }
-                standing.retain(|&at| !found.broken[offset + at]);
-            }
-            cost.add_to(model, found);
-        }
-        Ok(())
+impl<const D: usize> std::fmt::Debug for Evaluation<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evaluation")
+            .field("threat", &self.threat)
+            .field("attacks", &self.attacks)
+            .field("target", &self.target)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
-
-    /// One restart of one attack: which of the selected samples it breaks.
-    fn attempt(
-        &self,
-        model: &FrozenModel<D>,
-        attack: &dyn Attack<D>,
-        allowed: &PerturbationSet<D>,
-        selected: &Selected<D>,
-        draws: &Draws,
-    ) -> Result<Vec<bool>, Error> {
-        let Selected { inputs, labels } = selected;
-        let adversarial = attack.run_once(model, inputs, labels, &self.threat, draws)?;
-        let epsilon = self.threat.epsilon().value();
-        let size = allowed.measure(adversarial.clone() - inputs.clone());
-        // x + δ − x is rounded to the precision of x, feature by feature.
-        let rounding = inputs.clone().add_scalar(epsilon).mul_scalar(precision(inputs));
-        let slack = allowed.measure(rounding).add_scalar(epsilon * RELATIVE_ROUNDING);
-        let excess = scalar((size.clone() - slack).max())?;
-        let past = past_bounds(allowed, adversarial.clone())?;
-        let refused = |found, allowed| {
-            Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed })
-        };
-        if exceeds(excess, epsilon) {
-            return refused(scalar(size.max())?, epsilon);
-        }
-        if exceeds(past, 0.0) {
-            return refused(past, 0.0);
-        }
-        read(labels.fooled(model.logits(adversarial)?))
-    }
-
-    fn report(&self, tally: Tally) -> RobustnessReport {
-        let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
-        let verdict = |sample: usize| match tally.attacks.iter().position(|a| a.broken[sample]) {
-            _ if !tally.right[sample] => Verdict::Misclassified,
-            Some(attack) => Verdict::Broken(names[attack].clone()),
-            None => Verdict::Robust,
-        };
-        let verdicts: Vec<Verdict> = (0..tally.right.len()).map(verdict).collect();
-        let share = |count: usize| count as f64 / tally.right.len() as f64;
-        let right = tally.right.iter().filter(|right| **right).count();
-        let attacks = names.iter().zip(&tally.attacks).map(|(name, found)| AttackReport {
-            name: name.clone(),
-            accuracy: share(right - found.broken.iter().filter(|broken| **broken).count()),
-            gradient_computations: found.gradient_computations,
-            forward_passes: found.forward_passes,
-            seconds: found.seconds,
-        });
-        RobustnessReport {
-            threat: self.threat.clone(),
-            seed: self.seed,
-            clean: share(right),
-            attacks: attacks.collect(),
-            worst_case: share(verdicts.iter().filter(|v| **v == Verdict::Robust).count()),
-            verdicts,
-        }
-    }
-}
-
-/// The samples an attack still has to break.
-struct Selected<const D: usize> {
-    inputs: Tensor<D>,
-    labels: Labels,
-}
-
-impl<const D: usize> Selected<D> {
-    fn new(inputs: &Tensor<D>, labels: &Labels, positions: &[usize]) -> Self {
-        if positions.len() == labels.len() {
-            return Self { inputs: inputs.clone(), labels: labels.clone() };
-        }
-        let positions = indices(positions, &inputs.device());
-        Self {
-            inputs: inputs.clone().select(0, positions.clone()),
-            labels: labels.select(&positions),
-        }
-    }
-}
-
-fn indices(positions: &[usize], device: &Device) -> Tensor<1, Int> {
-    let positions: Vec<i64> = positions.iter().map(|&at| at as i64).collect();
-    Tensor::from_data(positions.as_slice(), device)
-}
-
-/// Sample by sample, what was found.
-struct Tally {
-    right: Vec<bool>,
-    attacks: Vec<Found>,
-}
-
-#[derive(Default, Clone)]
-struct Found {
-    broken: Vec<bool>,
-    gradient_computations: u64,
-    forward_passes: u64,
-    seconds: f64,
-}
-
-impl Tally {
-    fn new(attacks: usize) -> Self {
-        Self { right: Vec::new(), attacks: vec![Found::default(); attacks] }
-    }
-}
-
-/// A model's counters and the clock, before an attack.
-struct Cost {
-    gradient_computations: u64,
-    forward_passes: u64,
-    start: Instant,
-}
-
-impl Cost {
-    fn before<const D: usize>(model: &FrozenModel<D>) -> Self {
-        Self {
-            gradient_computations: model.gradient_computations(),
-            forward_passes: model.forward_passes(),
-            start: Instant::now(),
-        }
-    }
-
-    fn add_to<const D: usize>(self, model: &FrozenModel<D>, found: &mut Found) {
-        found.gradient_computations += model.gradient_computations() - self.gradient_computations;
-        found.forward_passes += model.forward_passes() - self.forward_passes;
-        found.seconds += self.start.elapsed().as_secs_f64();
-    }
-}
-
-/// Rounding of a norm over many features and of ε itself, with room to spare; a defect of an attack
-/// is far larger.
-const RELATIVE_ROUNDING: f64 = 1e-4;
-
-/// The relative precision of the inputs' numbers.
-fn precision<const D: usize>(inputs: &Tensor<D>) -> f64 {
-    inputs.dtype().finfo().map_or(f64::from(f32::EPSILON), |info| info.epsilon)
-}
-
-/// How far the inputs are outside the input bounds at most.
-fn past_bounds<const D: usize>(
-    allowed: &PerturbationSet<D>,
-    inputs: Tensor<D>,
-) -> Result<f64, Error> {
-    scalar((allowed.clamp(inputs.clone()) - inputs).abs().max())
-}
-
-/// Whether a measurement is above its limit; one that is no number counts as above.
-fn exceeds(found: f64, limit: f64) -> bool {
-    found.is_nan() || found > limit
-}
-
-fn scalar(value: Tensor<1>) -> Result<f64, Error> {
-    value.try_into_scalar::<f64>().map_err(unreadable)
-}
-
-fn read(flags: Tensor<1, Int>) -> Result<Vec<bool>, Error> {
-    let flags = flags.try_into_vec_as::<i64>().map_err(unreadable)?;
-    Ok(flags.into_iter().map(|flag| flag != 0).collect())
-}
-
-fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::Read { reason: error.to_string() }
 }

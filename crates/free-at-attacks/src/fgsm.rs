@@ -1,12 +1,10 @@
 //! The fast gradient sign method.
 
 use burn::tensor::Tensor;
-use free_at_core::{
-    Attack, AttackParameters, Draws, Error, FrozenModel, Labels, Objective, ThreatModel,
-};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::ascend;
+use crate::ascent::Ascent;
 
 /// FGSM: one steepest step of length ε from the input.
 ///
@@ -52,19 +50,15 @@ impl AttackParameters for Fgsm {
     fn gradient_computations(&self) -> usize {
         1
     }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.objective.check_classes(classes, targeted)
+    }
 }
 
 impl<const D: usize> Attack<D> for Fgsm {
-    fn run_once(
-        &self,
-        model: &FrozenModel<D>,
-        inputs: &Tensor<D>,
-        labels: &Labels,
-        threat: &ThreatModel,
-        _: &Draws,
-    ) -> Result<Tensor<D>, Error> {
-        let allowed = threat.around(inputs)?;
-        let one_step = (1, threat.epsilon().value());
-        ascend(model, (inputs, labels), &allowed, None, one_step, self.objective)
+    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
+        let step_size = task.allowed().epsilon();
+        Ascent { steps: 1, step_size, objective: self.objective, decay: None }.run(task, None)
     }
 }

@@ -1,26 +1,65 @@
 //! Adversarial attacks and robustness evaluation, on Burn.
 //!
-//! | attack | start | steps | reference |
-//! |---|---|---|---|
-//! | [`Fgsm`] | the input | 1 of ε | Goodfellow et al. 2015 |
-//! | [`Bim`] | the input | K | Kurakin et al. 2017 |
-//! | [`Pgd`] | random in the ball, restarts | K | Madry et al. 2018 |
+//! | attack | how | norms | inputs | classes | cost per sample, defaults |
+//! |---|---|---|---|---|---|
+//! | [`Fgsm`] | one step of ε | L∞, L2 | any rank | 2 | 1 gradient |
+//! | [`RFgsm`] | a random step, then FGSM | L∞, L2 | any rank | 2 | 1 |
+//! | [`Bim`] | K steps from the input | L∞, L2 | any rank | 2 | K |
+//! | [`MiFgsm`] | BIM with momentum | L∞, L2 | any rank | 2 | K |
+//! | [`Pgd`] | K steps from a random start | L∞, L2 | any rank | 2 | K for each restart |
+//! | [`Cw`] | PGD on the margin | L∞, L2 | any rank | 2 | K for each restart |
+//! | [`Apgd`] | PGD with momentum and a step size of its own | L∞, L2 | any rank | 2; DLR 3, with a target 4 | 101 |
+//! | [`ApgdT`] | APGD towards each of the likeliest wrong classes | L∞, L2 | any rank | 10 (targets + 1); DLR 4 | 9 × 101 |
+//! | [`FabT`] | least distance to the boundary with each of these classes | L∞, L2 | any rank | 10 (targets + 1) | 9 × 100, and as many forward passes |
+//! | [`Square`] | random search, without gradients | L∞; L2 without a scale | any rank; L2: images from 3×3 | 2 | 5,001 forward passes |
+//! | [`AutoAttack`] | APGD-CE, APGD-T, FAB-T, Square | as these | as these | as these | the sum |
 //!
-//! All of them: L∞ and L2, any input bounds, untargeted and targeted, inputs of any rank, any
-//! [`Objective`](free_at_core::Objective). [`Evaluation`] runs several and reports clean accuracy,
-//! accuracy under each, and the worst case.
+//! All of them: untargeted, and targeted at a [`Target`](free_at_core::Target) (in a targeted
+//! evaluation APGD-T and FAB-T aim at that class alone); any input bounds; per-feature scales but where
+//! the table says otherwise. FGSM to PGD and APGD take any [`Objective`](free_at_core::Objective);
+//! classes are then those that it needs. What is not supported is
+//! [`Error::Unsupported`](free_at_core::Error::Unsupported),
+//! [`Error::TooFewClasses`](free_at_core::Error::TooFewClasses) or
+//! [`Error::TargetClass`](free_at_core::Error::TargetClass), never another attack in its place.
+//!
+//! [`Evaluation`] runs several and reports clean accuracy, accuracy under each, the worst case, and
+//! what speaks against trusting them: [`RobustnessReport`], [`Warning`].
 //!
 //! Most programs use this through the crate `free-at`.
 
+mod apgd;
+mod apgd_t;
 mod ascent;
+mod auto_attack;
 mod bim;
+mod cw;
 mod evaluation;
+mod fab;
 mod fgsm;
+mod files;
+mod mi_fgsm;
 mod pgd;
+mod progress;
 mod report;
+mod rfgsm;
+mod square;
+mod standing;
+mod warning;
 
+pub use apgd::{Apgd, ApgdTrace};
+pub use apgd_t::ApgdT;
+pub use auto_attack::AutoAttack;
 pub use bim::Bim;
+pub use cw::Cw;
 pub use evaluation::Evaluation;
+pub use fab::FabT;
 pub use fgsm::Fgsm;
+pub use mi_fgsm::MiFgsm;
 pub use pgd::Pgd;
-pub use report::{AttackReport, RobustnessReport, Verdict};
+pub use progress::{EvaluationProgress, Progress};
+pub use report::{
+    AttackReport, EightBit, RobustnessReport, SampleReport, Verdict, Versions, wilson_interval,
+};
+pub use rfgsm::RFgsm;
+pub use square::Square;
+pub use warning::Warning;

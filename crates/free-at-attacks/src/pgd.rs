@@ -1,18 +1,16 @@
 //! Projected gradient descent.
 
 use burn::tensor::Tensor;
-use free_at_core::{
-    Attack, AttackParameters, Draws, Error, FrozenModel, Labels, Objective, ThreatModel,
-};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{ascend, check_step_size, default_step_size};
+use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, name};
 
 /// PGD-K: K projected steepest steps from a uniform random start in the ball, over again for each
 /// restart.
 ///
 /// Madry et al., "Towards deep learning models resistant to adversarial attacks", 2018. With
-/// [`Objective::Margin`] this is the field's CW-K.
+/// [`Objective::Margin`] it is the field's CW-K, [`Cw`](crate::Cw).
 ///
 /// ```
 /// use free_at_attacks::Pgd;
@@ -61,45 +59,37 @@ impl Pgd {
 
 impl AttackParameters for Pgd {
     fn name(&self) -> String {
-        let (steps, objective) = (self.steps, self.objective.suffix());
-        match self.restarts {
-            1 => format!("pgd-{steps}{objective}"),
-            restarts => format!("pgd-{steps}x{restarts}{objective}"),
-        }
+        name("pgd", self.steps, self.restarts, self.objective)
     }
 
     fn check(&self) -> Result<(), Error> {
-        match (self.steps, self.restarts) {
-            (0, _) => Err(Error::Steps { attack: "PGD".into() }),
-            (_, 0) => Err(Error::Restarts { attack: "PGD".into() }),
-            _ => check_step_size(self.step_size),
-        }
+        check_counts("PGD", self.steps, self.restarts)?;
+        check_step_size(self.step_size)
     }
 
     fn gradient_computations(&self) -> usize {
         self.steps
     }
 
-    fn restarts(&self) -> usize {
+    fn runs(&self, _: bool) -> usize {
         self.restarts
+    }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.objective.check_classes(classes, targeted)
     }
 }
 
 impl<const D: usize> Attack<D> for Pgd {
-    fn run_once(
-        &self,
-        model: &FrozenModel<D>,
-        inputs: &Tensor<D>,
-        labels: &Labels,
-        threat: &ThreatModel,
-        draws: &Draws,
-    ) -> Result<Tensor<D>, Error> {
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let allowed = threat.around(inputs)?;
-        let start = allowed.random_start(inputs, draws);
-        let default = default_step_size(threat.epsilon().value(), self.steps);
-        let steps = (self.steps, self.step_size.unwrap_or(default));
-        ascend(model, (inputs, labels), &allowed, Some(start), steps, self.objective)
+        let start = task.start_or(|task| {
+            task.allowed().random_start(task.inputs(), &task.draws().for_restart(run))
+        });
+        let default = || default_step_size(task.allowed().epsilon(), self.steps);
+        let (steps, objective) = (self.steps, self.objective);
+        let step_size = self.step_size.unwrap_or_else(default);
+        Ascent { steps, step_size, objective, decay: None }.run(task, Some(start))
     }
 }
 

@@ -4,8 +4,16 @@ use std::fmt::Debug;
 
 use burn::tensor::Tensor;
 
-use crate::objective::Labels;
-use crate::{Draws, Error, FrozenModel, ThreatModel};
+use crate::{AttackTask, Error, Objective, ThreatModel};
+
+/// What an attack knows of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Its gradients.
+    WhiteBox,
+    /// Its outputs alone.
+    BlackBox,
+}
 
 /// What an attack is called, costs, and can run with, whatever the rank of its inputs.
 pub trait AttackParameters: Debug + Send + Sync {
@@ -18,12 +26,38 @@ pub trait AttackParameters: Debug + Send + Sync {
     /// One variant per parameter that is out of range.
     fn check(&self) -> Result<(), Error>;
 
-    /// Gradient computations per sample in one restart.
+    /// Gradient computations per sample in one run, if none ends early.
     fn gradient_computations(&self) -> usize;
 
-    /// How often to run it from a fresh start. Default: once.
-    fn restarts(&self) -> usize {
+    /// How often to run it: once for each restart and, for an attack that aims at several classes
+    /// in turn, for each class, unless the task is `targeted` at one. Default: once.
+    fn runs(&self, targeted: bool) -> usize {
+        let _ = targeted;
         1
+    }
+
+    /// What it knows of the model. Default: its gradients.
+    fn access(&self) -> Access {
+        Access::WhiteBox
+    }
+
+    /// Accepts models with this many classes. Default: any.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`], [`Error::TargetClass`].
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        let _ = (classes, targeted);
+        Ok(())
+    }
+
+    /// Accepts threat models and samples (their shape, the `…` of `[n, …]`) that the attack
+    /// supports. Default: all.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    fn check_support(&self, threat: &ThreatModel, sample: &[usize]) -> Result<(), Error> {
+        let _ = (threat, sample);
+        Ok(())
     }
 }
 
@@ -31,49 +65,70 @@ pub trait AttackParameters: Debug + Send + Sync {
 ///
 /// `D` is the rank of the inputs. A deterministic attack ignores the draws.
 pub trait Attack<const D: usize>: AttackParameters {
-    /// One run, for `inputs` (`[n, …]`): their adversarial examples, within the threat model.
+    /// Run number `run`, from 0, of the samples of the task: their adversarial examples, `[n, …]`,
+    /// within the threat model.
     ///
     /// # Errors
-    /// Those of [`AttackParameters::check`], of the threat model, and of the model's evaluation.
-    fn run_once(
-        &self,
-        model: &FrozenModel<D>,
-        inputs: &Tensor<D>,
-        labels: &Labels,
-        threat: &ThreatModel,
-        draws: &Draws,
-    ) -> Result<Tensor<D>, Error>;
+    /// Those of [`AttackParameters`]' checks and of the model's evaluation.
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error>;
 
-    /// All restarts, for `inputs` (`[n, …]`); of each sample the adversarial example that fools
-    /// the model by the widest margin.
+    /// All runs; of each sample the adversarial example that fools the model by the widest margin.
+    ///
+    /// ```
+    /// # use burn::module::Module;
+    /// # use burn::nn::{Linear, LinearConfig};
+    /// # use burn::tensor::{Device, Int, Tensor};
+    /// # use free_at_core::{Attack, AttackTask, Classifier, Draws, Epsilon, Error, FrozenModel};
+    /// # use free_at_core::{AttackParameters, Labels, ThreatModel};
+    /// # #[derive(Module, Debug)]
+    /// # struct Model { linear: Linear }
+    /// # impl Classifier<2> for Model {
+    /// #     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> { self.linear.forward(inputs) }
+    /// # }
+    /// /// Gaussian noise would be one line; this stays where it is.
+    /// #[derive(Debug)]
+    /// struct Nothing;
+    ///
+    /// impl AttackParameters for Nothing {
+    ///     fn name(&self) -> String { "nothing".into() }
+    ///     fn check(&self) -> Result<(), Error> { Ok(()) }
+    ///     fn gradient_computations(&self) -> usize { 0 }
+    /// }
+    ///
+    /// impl Attack<2> for Nothing {
+    ///     fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
+    ///         Ok(task.inputs().clone())
+    ///     }
+    /// }
+    /// # let device = Device::flex();
+    /// # let model = FrozenModel::new(&Model { linear: LinearConfig::new(4, 3).init(&device) });
+    /// # let labels = Labels::untargeted(Tensor::<1, Int>::from_data([0], &device));
+    /// # let threat = ThreatModel::linf(Epsilon::unit(0.1));
+    /// # let inputs = Tensor::zeros([1, 4], &device);
+    /// let task = AttackTask::new(&model, inputs, labels, &threat, Draws::new(0, vec![0]))?;
+    /// assert_eq!(Nothing.perturb(&task)?.dims(), [1, 4]);
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`run_once`](Self::run_once).
-    fn perturb(
-        &self,
-        model: &FrozenModel<D>,
-        inputs: &Tensor<D>,
-        labels: &Labels,
-        threat: &ThreatModel,
-        draws: &Draws,
-    ) -> Result<Tensor<D>, Error> {
-        let run =
-            |restart| self.run_once(model, inputs, labels, threat, &draws.for_restart(restart));
-        let mut best = run(0)?;
-        if self.restarts() <= 1 {
+    fn perturb(&self, task: &AttackTask<D>) -> Result<Tensor<D>, Error> {
+        let runs = self.runs(task.labels().target().is_some());
+        let mut best = self.run_once(task, 0)?;
+        if runs <= 1 {
             return Ok(best);
         }
         let margins = |adversarial: &Tensor<D>| {
-            crate::Objective::Margin.values(model.logits(adversarial.clone())?, labels)
+            Objective::Margin.values(task.logits(adversarial.clone())?, task.labels())
         };
         let mut best_margin = margins(&best)?;
-        for restart in 1..self.restarts() {
-            let next = run(restart)?;
+        for run in 1..runs {
+            let next = self.run_once(task, run)?;
             let margin = margins(&next)?;
             let better = margin.clone().greater(best_margin.clone());
             let mut per_sample = [1; D];
-            per_sample[0] = inputs.dims()[0];
-            let rows = better.clone().reshape(per_sample).expand(inputs.dims());
+            per_sample[0] = task.len();
+            let rows = better.clone().reshape(per_sample).expand(next.dims());
             best = best.mask_where(rows, next);
             best_margin = best_margin.mask_where(better, margin);
         }

@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
-/// The random draws of one attack on one batch, keyed by (seed, sample, attack, restart).
+/// The random draws of one attack on one batch, keyed by (seed, sample, attack, restart, step).
 ///
 /// Each sample has a generator of its own, so what is drawn for it is the same in any batch,
 /// beside any neighbours and on any device. The numbers are drawn on the host, on all its cores, and
@@ -25,13 +25,14 @@ pub struct Draws {
     seed: u64,
     stream: u64,
     restart: u64,
+    step: u64,
     samples: Vec<u64>,
 }
 
 impl Draws {
     /// Draws for the samples with these indices in their data set.
     pub fn new(seed: u64, samples: Vec<u64>) -> Self {
-        Self { seed, stream: 0, restart: 0, samples }
+        Self { seed, stream: 0, restart: 0, step: 0, samples }
     }
 
     /// The same for another attack, told apart by its position or any other number.
@@ -45,6 +46,17 @@ impl Draws {
     #[must_use]
     pub fn for_restart(&self, restart: usize) -> Self {
         Self { restart: restart as u64, ..self.clone() }
+    }
+
+    /// The same for another step of the same run, counted from 0.
+    #[must_use]
+    pub fn for_step(&self, step: usize) -> Self {
+        Self { step: step as u64, ..self.clone() }
+    }
+
+    /// The samples' indices in their data set.
+    pub fn samples(&self) -> &[u64] {
+        &self.samples
     }
 
     /// The draws of some of the samples, by their positions here.
@@ -69,6 +81,15 @@ impl Draws {
         self.fill(shape, device, |rng, row| {
             row.iter_mut().for_each(|value| *value = 2.0 * unit(rng) - 1.0);
         })
+    }
+
+    /// `count` uniform numbers in [0, 1) for each sample, on the host, sample by sample.
+    pub fn units(&self, count: usize) -> Vec<Vec<f32>> {
+        let of = |&sample: &u64| {
+            let mut generator = self.generator(sample);
+            (0..count).map(|_| unit(&mut generator)).collect()
+        };
+        self.samples.iter().map(of).collect()
     }
 
     /// A point of the unit ball for each sample, uniform in volume over the features whose
@@ -105,7 +126,7 @@ impl Draws {
     }
 
     fn generator(&self, sample: u64) -> Xoshiro256PlusPlus {
-        let key = [sample, self.stream, self.restart]
+        let key = [sample, self.stream, self.restart, self.step]
             .into_iter()
             .fold(mix(self.seed), |key, part| mix(key ^ mix(part)));
         Xoshiro256PlusPlus::seed_from_u64(key)
@@ -151,6 +172,7 @@ mod tests {
             Draws::new(1, vec![6]),
             base.clone().for_attack(1),
             base.for_restart(1),
+            base.for_step(1),
         ];
         assert_eq!(row(&base), row(&base.clone()));
         for other in others {

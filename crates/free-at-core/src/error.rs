@@ -34,6 +34,60 @@ pub enum Error {
         value: f64,
     },
 
+    /// A parameter of an attack out of its range.
+    #[error("{attack}: {parameter} must be {allowed}, found {value}")]
+    AttackParameter {
+        /// The attack's name.
+        attack: &'static str,
+        /// The parameter's name.
+        parameter: &'static str,
+        /// The range allowed.
+        allowed: &'static str,
+        /// The value found.
+        value: f64,
+    },
+
+    /// An attack on inputs, or within a threat model, that it is not defined for.
+    #[error("{attack} does not support {what}: {instead}")]
+    Unsupported {
+        /// The attack's name.
+        attack: &'static str,
+        /// What was asked for.
+        what: String,
+        /// What to use in its place.
+        instead: &'static str,
+    },
+
+    /// A target, or the k of a k-th most likely one, that names no wrong class.
+    #[error(
+        "target {class} does not exist: the model has {classes} classes, 0 to {}, so k is 1 to {0} and an attack aims at {0} of them at most",
+        classes.saturating_sub(1)
+    )]
+    TargetClass {
+        /// The class or the k found.
+        class: usize,
+        /// Classes of the model.
+        classes: usize,
+    },
+
+    /// A target that is the sample's true class.
+    #[error("sample {sample} has class {class}, which is also its target: aim at another class")]
+    TargetIsTruth {
+        /// The sample's index in the data set.
+        sample: usize,
+        /// The class.
+        class: usize,
+    },
+
+    /// Fewer targets than samples.
+    #[error("one target for each sample: at least {expected} expected, found {found}")]
+    TargetCount {
+        /// Samples seen.
+        expected: usize,
+        /// Targets given.
+        found: usize,
+    },
+
     /// Free-m with m = 0.
     #[error("Free-m replays each minibatch m times, so m must be at least 1, found 0")]
     Replays,
@@ -203,7 +257,7 @@ pub enum Error {
 
     /// An objective that compares more logits than there are.
     #[error(
-        "the DLR objective compares the {expected} largest logits, but the model has {found} classes: use `Objective::Margin`"
+        "{expected} classes are needed, but the model has {found}: where the DLR objective is the cause, use `Objective::Margin`, which needs two"
     )]
     TooFewClasses {
         /// Classes needed.
@@ -285,6 +339,41 @@ pub enum Error {
         reason: String,
     },
 
+    /// An evaluation whose progress said stop.
+    #[error("the evaluation was stopped: run it again with the same record to go on")]
+    Stopped,
+
+    /// A file could not be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+
+    /// A report or record that is no longer what was written.
+    #[error("{path} is damaged, {reason}: delete it to start again")]
+    DamagedFile {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        reason: String,
+    },
+
+    /// A record of another evaluation than the one that is to be resumed.
+    #[error(
+        "{path} belongs to another evaluation (hash {found}, this one's is {expected}): the attacks, the threat model, the seed, the data or the model differ, so use another file"
+    )]
+    OtherEvaluation {
+        /// The file.
+        path: String,
+        /// The hash of this evaluation.
+        expected: String,
+        /// The hash in the file.
+        found: String,
+    },
+
     /// A tensor could not be read back from its device.
     #[error("a tensor could not be read from its device: {reason}")]
     Read {
@@ -297,6 +386,11 @@ impl Error {
     /// [`Error::Device`] for a model, batch or tensor that is on `found` and not on `expected`.
     pub fn elsewhere(what: &'static str, expected: &Device, found: &Device) -> Self {
         Self::Device { what, expected: device_name(expected), found: device_name(found) }
+    }
+
+    /// [`Error::Read`] for what a device said.
+    pub fn unreadable(error: impl std::fmt::Display) -> Self {
+        Self::Read { reason: error.to_string() }
     }
 }
 

@@ -105,11 +105,24 @@ impl<const D: usize> FrozenModel<D> {
         labels: &Labels,
         objective: Objective,
     ) -> Result<InputGradient<D>, Error> {
+        self.input_gradient_of(inputs, |logits| objective.values(logits, labels))
+    }
+
+    /// The gradient in the inputs, `[n, …]`, of any function of the logits: `values` takes logits
+    /// `[n, classes]` to one number per sample, `[n]`, that depends on its own row only.
+    ///
+    /// # Errors
+    /// [`Error::Logits`], and those of `values`.
+    pub fn input_gradient_of(
+        &self,
+        inputs: Tensor<D>,
+        values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
+    ) -> Result<InputGradient<D>, Error> {
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
         let inputs = inputs.without_autodiff().autodiff().require_grad();
         let logits = one_row_each(n, self.differentiable.logits(inputs.clone()))?;
-        let values = objective.values(logits.clone(), labels)?;
+        let values = values(logits.clone())?;
         let gradient = match values.is_tracked() {
             // The sum's gradient in one sample's input is that of its own value.
             true => backward(&values.clone().sum(), &inputs).0,

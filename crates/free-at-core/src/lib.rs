@@ -3,11 +3,11 @@
 //! From the ground up:
 //!
 //! - what an adversary may do: [`Epsilon`], [`Norm`], [`Bounds`], [`ThreatModel`];
-//! - what it wants: [`Objective`], [`Labels`];
+//! - what it wants: [`Objective`], [`Labels`], [`Target`];
 //! - what it acts on: [`Classifier`], [`Batch`], and [`FrozenModel`], which computes the gradient
 //!   of an objective in the input;
-//! - how it acts: the trait [`Attack`] (the attacks are in `free-at-attacks`), with [`Draws`] for
-//!   whatever is random;
+//! - how it acts: the trait [`Attack`] (the attacks are in `free-at-attacks`), given an
+//!   [`AttackTask`], with [`Draws`] for whatever is random;
 //! - training against it: [`train`], whose heart is [`FreeAdversarialTrainer`].
 //!
 //! Most programs use this through the crate `free-at`.
@@ -22,10 +22,13 @@ mod error;
 mod gradient;
 mod norm;
 mod objective;
+mod perturbation;
+mod target;
+mod task;
 mod threat;
 pub mod train;
 
-pub use attack::{Attack, AttackParameters};
+pub use attack::{Access, Attack, AttackParameters};
 pub use batch::{Batch, check_samples};
 pub use bounds::Bounds;
 pub use classifier::Classifier;
@@ -35,5 +38,8 @@ pub use error::Error;
 pub use gradient::{FrozenModel, InputGradient};
 pub use norm::Norm;
 pub use objective::{Labels, Objective};
-pub use threat::{PerturbationSet, ThreatModel};
+pub use perturbation::PerturbationSet;
+pub use target::Target;
+pub use task::AttackTask;
+pub use threat::ThreatModel;
 pub use train::{FreeAdversarialTrainer, FreeConfig};

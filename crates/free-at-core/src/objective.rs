@@ -1,7 +1,7 @@
 //! What an attack maximises: one value per sample.
 
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -42,6 +42,16 @@ impl Labels {
         self.len() == 0
     }
 
+    /// The true class of each sample, `[n]`.
+    pub fn truth(&self) -> Tensor<1, Int> {
+        self.truth.clone()
+    }
+
+    /// The class each sample is to be taken for, `[n]`, if the attack is targeted.
+    pub fn target(&self) -> Option<Tensor<1, Int>> {
+        self.target.clone()
+    }
+
     /// The labels of the samples at these positions, `[k]`.
     #[must_use]
     pub fn select(&self, positions: &Tensor<1, Int>) -> Self {
@@ -50,12 +60,16 @@ impl Labels {
     }
 
     /// Which samples these logits, `[n, classes]`, get wrong (untargeted) or take for the target
-    /// (targeted), as 1 and 0, `[n]`.
-    pub fn fooled(&self, logits: Tensor<2>) -> Tensor<1, Int> {
+    /// (targeted), `[n]`.
+    ///
+    /// Logits of which one is no finite number are no answer, so they are wrong, and they name no
+    /// target.
+    pub fn fooled(&self, logits: Tensor<2>) -> Tensor<1, Bool> {
+        let answers = logits.clone().is_finite().all_dim(1).squeeze_dim::<1>(1);
         let predicted = logits.argmax(1).squeeze_dim::<1>(1);
         match &self.target {
-            None => predicted.not_equal(self.truth.clone()).int(),
-            Some(target) => predicted.equal(target.clone()).int(),
+            None => answers.bool_and(predicted.equal(self.truth.clone())).bool_not(),
+            Some(target) => answers.bool_and(predicted.equal(target.clone())),
         }
     }
 }
@@ -77,6 +91,16 @@ pub enum Objective {
     Dlr,
 }
 
+impl std::fmt::Display for Objective {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CrossEntropy => "the cross-entropy",
+            Self::Margin => "the margin",
+            Self::Dlr => "the DLR objective",
+        })
+    }
+}
+
 /// Keeps the DLR denominator from 0, as the reference implementation does.
 const DLR_FLOOR: f64 = 1e-12;
 
@@ -87,6 +111,22 @@ impl Objective {
             Self::CrossEntropy => "",
             Self::Margin => "-margin",
             Self::Dlr => "-dlr",
+        }
+    }
+
+    /// Accepts models with this many classes.
+    ///
+    /// # Errors
+    /// [`Error::TooFewClasses`], as [`values`](Self::values) gives it.
+    pub fn check_classes(self, classes: usize, targeted: bool) -> Result<(), Error> {
+        let expected = match (self, targeted) {
+            (Self::Dlr, true) => 4,
+            (Self::Dlr, false) => 3,
+            _ => 2,
+        };
+        match classes < expected {
+            true => Err(Error::TooFewClasses { expected, found: classes }),
+            false => Ok(()),
         }
     }
 
@@ -200,10 +240,25 @@ mod tests {
 
     #[test]
     fn fooled_tells_untargeted_from_targeted_success() {
-        let read =
-            |labels: Labels| -> Vec<i32> { labels.fooled(logits()).try_into_vec_as().unwrap() };
+        let read = |labels: Labels| -> Vec<i32> {
+            labels.fooled(logits()).int().try_into_vec_as().unwrap()
+        };
         assert_eq!(read(Labels::untargeted(ints([0, 1, 3]))), [0, 1, 0]);
         let targeted = Labels::targeted(ints([0, 1, 3]), ints([2, 0, 0])).unwrap();
         assert_eq!(read(targeted), [0, 1, 0]);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_wrong_and_name_no_target() {
+        let logits = Tensor::from_data(
+            [[f32::NAN, 0.0, 0.0], [f32::INFINITY, 0.0, 0.0], [1.0, 0.0, 0.0]],
+            &Device::flex(),
+        );
+        let read = |labels: Labels| -> Vec<i32> {
+            labels.fooled(logits.clone()).int().try_into_vec_as().unwrap()
+        };
+        assert_eq!(read(Labels::untargeted(ints([0, 0, 0]))), [1, 1, 0]);
+        let targeted = Labels::targeted(ints([1, 1, 1]), ints([0, 0, 0])).unwrap();
+        assert_eq!(read(targeted), [0, 0, 1]);
     }
 }

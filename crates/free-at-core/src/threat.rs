@@ -3,7 +3,8 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::{Bounds, Draws, Epsilon, Error, Norm};
+use crate::perturbation::InputBounds;
+use crate::{Bounds, Epsilon, Error, Norm, PerturbationSet};
 
 /// What an adversary may do: move an input by at most ε in a norm, inside the input bounds.
 ///
@@ -78,6 +79,11 @@ impl ThreatModel {
         &self.bounds
     }
 
+    /// The scale of each feature, if there is one.
+    pub fn scale(&self) -> Option<&[f32]> {
+        self.scale.as_deref()
+    }
+
     /// Accepts a threat model that can be attacked.
     ///
     /// # Errors
@@ -122,7 +128,7 @@ impl ThreatModel {
             Some(scale) => Some((per_feature("the scale", scale)?, scale.clone())),
             None => None,
         };
-        Ok(PerturbationSet { norm: self.norm, epsilon: self.epsilon.value(), bounds, scale })
+        Ok(PerturbationSet::new(self.norm, self.epsilon.value(), bounds, scale))
     }
 }
 
@@ -130,138 +136,6 @@ impl std::fmt::Display for ThreatModel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}, ε = {}", self.norm, self.epsilon)
     }
-}
-
-#[derive(Debug, Clone)]
-enum InputBounds<const D: usize> {
-    None,
-    Range(f32, f32),
-    PerFeature(Box<[Tensor<D>; 2]>),
-}
-
-/// The perturbations that a [`ThreatModel`] allows around samples of one shape: projection onto
-/// them, the steepest step within them, a random one of them. Made by [`ThreatModel::around`].
-#[derive(Debug, Clone)]
-pub struct PerturbationSet<const D: usize> {
-    norm: Norm,
-    epsilon: f64,
-    bounds: InputBounds<D>,
-    scale: Option<(Tensor<D>, Vec<f32>)>,
-}
-
-impl<const D: usize> PerturbationSet<D> {
-    /// The inputs themselves, clamped to the input bounds.
-    pub fn clamp(&self, inputs: Tensor<D>) -> Tensor<D> {
-        match &self.bounds {
-            InputBounds::None => inputs,
-            InputBounds::Range(low, high) => inputs.clamp(*low, *high),
-            InputBounds::PerFeature(limits) => {
-                let [low, high] = *limits.clone();
-                inputs.max_pair(low).min_pair(high)
-            }
-        }
-    }
-
-    /// The perturbation projected onto the ε-ball; the input bounds are left aside.
-    pub fn project_to_ball(&self, delta: Tensor<D>) -> Tensor<D> {
-        match (self.norm, &self.scale) {
-            (Norm::Linf, None) => delta.clamp(-self.epsilon, self.epsilon),
-            (Norm::Linf, Some((scale, _))) => {
-                let limit = scale.clone().mul_scalar(self.epsilon);
-                delta.max_pair(limit.clone().neg()).min_pair(limit)
-            }
-            (Norm::L2, _) => {
-                let delta = self.freeze(delta);
-                // 1 inside the ball, ε / ‖δ‖ outside.
-                let length = self.measure(delta.clone()).clamp_min(self.epsilon);
-                delta * length.recip().mul_scalar(self.epsilon)
-            }
-        }
-    }
-
-    /// The perturbation limited so that `inputs + delta` is within the input bounds.
-    ///
-    /// For inputs within the bounds each feature of it only shrinks, so a perturbation in the ball
-    /// stays there.
-    pub fn project_to_bounds(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        let (low, high) = match &self.bounds {
-            InputBounds::None => return delta,
-            InputBounds::Range(low, high) => {
-                let below = inputs.clone().neg();
-                (below.clone().add_scalar(*low), below.add_scalar(*high))
-            }
-            InputBounds::PerFeature(limits) => {
-                let [low, high] = *limits.clone();
-                (low - inputs.clone(), high - inputs.clone())
-            }
-        };
-        delta.max_pair(low).min_pair(high)
-    }
-
-    /// The perturbation projected onto the ε-ball and the input bounds.
-    pub fn project(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        self.project_to_bounds(inputs, self.project_to_ball(delta))
-    }
-
-    /// The step of length `size` along which the loss rises fastest in this norm: `size · sign(g)`
-    /// for L∞, `size · g / ‖g‖₂` for L2, zero where the gradient is.
-    pub fn steepest_step(&self, gradient: Tensor<D>, size: f64) -> Tensor<D> {
-        match (self.norm, &self.scale) {
-            (Norm::Linf, None) => gradient.sign().mul_scalar(size),
-            (Norm::Linf, Some((scale, _))) => gradient.sign().mul_scalar(size) * scale.clone(),
-            (Norm::L2, None) => unit_length(gradient).mul_scalar(size),
-            // Steepest in δ / s is along s·g; that step, seen in δ, is s times as long.
-            (Norm::L2, Some((scale, _))) => {
-                unit_length(gradient * scale.clone()).mul_scalar(size) * scale.clone()
-            }
-        }
-    }
-
-    /// A random perturbation of each input, uniform over the ε-ball, then limited to the bounds.
-    pub fn random_start(&self, inputs: &Tensor<D>, draws: &Draws) -> Tensor<D> {
-        let (shape, device) = (inputs.dims(), inputs.device().without_autodiff());
-        let scale = self.scale.as_ref();
-        let start = match self.norm {
-            Norm::Linf => draws.uniform(shape, &device),
-            Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
-        }
-        .mul_scalar(self.epsilon);
-        let start = match scale {
-            Some((scale, _)) => start * scale.clone(),
-            None => start,
-        };
-        self.project_to_bounds(inputs, start)
-    }
-
-    /// The size of each sample's perturbation as the threat model measures it, `[n, 1, …]`.
-    ///
-    /// A frozen feature counts as it is, so any change of it is seen.
-    pub fn measure(&self, delta: Tensor<D>) -> Tensor<D> {
-        self.norm.of(match &self.scale {
-            Some((scale, _)) => {
-                let divisor = scale.clone().mask_fill(scale.clone().equal_scalar(0.0), 1.0);
-                delta / divisor
-            }
-            None => delta,
-        })
-    }
-
-    fn freeze(&self, delta: Tensor<D>) -> Tensor<D> {
-        match &self.scale {
-            Some((scale, _)) => delta * scale.clone().greater_scalar(0.0).float(),
-            None => delta,
-        }
-    }
-}
-
-/// Each sample's gradient over its L2 norm; zero where the gradient is.
-fn unit_length<const D: usize>(gradient: Tensor<D>) -> Tensor<D> {
-    // Over its largest element first: the squares of a confident sample's gradient would underflow.
-    let largest = Norm::Linf.of(gradient.clone());
-    let largest = largest.clone().mask_fill(largest.equal_scalar(0.0), 1.0);
-    let gradient = gradient / largest;
-    let length = Norm::L2.of(gradient.clone()).clamp_min(1.0); // is 0, or at least 1
-    gradient / length
 }
 
 #[cfg(test)]

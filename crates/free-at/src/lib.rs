@@ -42,7 +42,7 @@
 //! # The rooms
 //!
 //! - [`core`]: threat models, input gradients, [`core::train`] with the trainers;
-//! - [`attacks`]: FGSM, BIM, PGD, and the evaluation;
+//! - [`attacks`]: from FGSM to AutoAttack, and the evaluation;
 //! - [`models`]: networks, with normalisation inside;
 //! - [`data`]: embedded digits, image data sets.
 //!
@@ -61,14 +61,17 @@ pub use free_at_core::train;
 
 /// What most programs import.
 pub mod prelude {
-    pub use free_at_attacks::{Bim, Evaluation, Fgsm, Pgd, RobustnessReport};
+    pub use free_at_attacks::{
+        Apgd, ApgdT, AutoAttack, Bim, Cw, Evaluation, FabT, Fgsm, MiFgsm, Pgd, RFgsm,
+        RobustnessReport, Square,
+    };
     pub use free_at_core::train::{
         AdversarialConfig, AdversarialTrainer, Clamp, FastAdversarialTrainer, FastConfig,
         FreeAdversarialTrainer, FreeConfig, StandardConfig, StandardTrainer, Trainer,
     };
     pub use free_at_core::{
-        Attack, Batch, Bounds, Classifier, Draws, Epsilon, Error, FrozenModel, Labels, Norm,
-        Objective, ThreatModel,
+        Attack, AttackTask, Batch, Bounds, Classifier, Draws, Epsilon, Error, FrozenModel, Labels,
+        Norm, Objective, Target, ThreatModel,
     };
     pub use free_at_data::{Image, ImageDataset, digits};
     pub use free_at_models::{Normalize, NormalizeConfig, SmallCnn, SmallCnnConfig};

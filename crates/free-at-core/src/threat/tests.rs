@@ -1,4 +1,5 @@
 use super::*;
+use crate::Draws;
 use burn::tensor::Device;
 use proptest::prelude::*;
 

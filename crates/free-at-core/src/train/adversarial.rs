@@ -5,7 +5,9 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 use crate::train::{Descend, Descent, Method, Trainer, Worker};
-use crate::{Attack, AttackParameters, Batch, Classifier, Error, FrozenModel, ThreatModel};
+use crate::{
+    Attack, AttackParameters, AttackTask, Batch, Classifier, Error, FrozenModel, ThreatModel,
+};
 
 /// Trains on the adversarial examples that the attack `A` finds for each minibatch.
 ///
@@ -52,7 +54,7 @@ impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
     }
 
     fn gradient_computations(&self) -> usize {
-        self.attack.gradient_computations() * self.attack.restarts() + 1
+        self.attack.gradient_computations() * self.attack.runs(false) + 1
     }
 }
 
@@ -63,15 +65,10 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
         batch: &Batch<D>,
         worker: &mut Worker,
     ) -> Result<Descent, Error> {
-        let inputs = batch.inputs().without_autodiff();
+        let frozen = FrozenModel::new(model);
         let draws = worker.draws(self.seed, batch.len());
-        let adversarial = self.attack.perturb(
-            &FrozenModel::new(model),
-            &inputs,
-            &batch.truth(),
-            &self.threat,
-            &draws,
-        )?;
+        let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &self.threat, draws)?;
+        let adversarial = self.attack.perturb(&task)?;
         Descent::at(model, adversarial, batch)
     }
 }

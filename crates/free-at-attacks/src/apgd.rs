@@ -1,0 +1,226 @@
+//! Auto-PGD.
+
+mod climb;
+
+use burn::tensor::Tensor;
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Objective};
+use serde::{Deserialize, Serialize};
+
+use crate::ascent::{check_counts, name};
+use crate::standing::{Left, Standing};
+use climb::{Checkpoints, Climb};
+
+/// APGD: steepest ascent with momentum whose step size, per sample, is halved where the objective
+/// stops rising.
+///
+/// Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+/// parameter-free attacks", 2020, as their reference implementation has it: the first step is 2 ε, each
+/// goes ¾ along the projected gradient step and ¼ along the step before; at checkpoints (after 22,
+/// 41, 57, 70, 80, 87, 93 and 99 of 100 steps) the step size is halved, and the search goes back to
+/// the best point, where the objective rose in fewer than ρ of the steps since the last
+/// checkpoint, or where neither the step size nor the best value changed there.
+///
+/// [`Apgd::ce`] is APGD-CE, [`Apgd::dlr`] APGD-DLR.
+///
+/// ```
+/// use free_at_attacks::Apgd;
+/// use free_at_core::AttackParameters;
+///
+/// assert_eq!(Apgd::ce().name(), "apgd-ce");
+/// assert_eq!(Apgd::dlr().with_steps(50).with_restarts(5).name(), "apgd-dlr-50x5");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Apgd {
+    steps: usize,
+    restarts: usize,
+    rho: f64,
+    objective: Objective,
+    compacts: bool,
+}
+
+impl Apgd {
+    pub(crate) const STEPS: usize = 100;
+
+    /// APGD-CE: 100 steps on the cross-entropy, ρ = 0.75, one restart.
+    pub fn ce() -> Self {
+        let objective = Objective::CrossEntropy;
+        Self { steps: Self::STEPS, restarts: 1, rho: 0.75, objective, compacts: false }
+    }
+
+    /// APGD-DLR: the same on the difference of logits ratio, which needs three classes, or four
+    /// with a target.
+    pub fn dlr() -> Self {
+        Self::ce().with_objective(Objective::Dlr)
+    }
+
+    /// How many steps; at least 1. Default: 100.
+    #[must_use]
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        self.steps = steps;
+        self
+    }
+
+    /// How many random starts to try; at least 1. Default: 1.
+    #[must_use]
+    pub fn with_restarts(mut self, restarts: usize) -> Self {
+        self.restarts = restarts;
+        self
+    }
+
+    /// The share of rising steps, ρ, up to which the step size is halved; from 0 to 1. Default:
+    /// 0.75.
+    #[must_use]
+    pub fn with_rho(mut self, rho: f64) -> Self {
+        self.rho = rho;
+        self
+    }
+
+    /// What the steps ascend.
+    #[must_use]
+    pub fn with_objective(mut self, objective: Objective) -> Self {
+        self.objective = objective;
+        self
+    }
+
+    /// In an evaluation a sample leaves as soon as it is fooled. The reference goes on to the last
+    /// step; every sample climbs by itself, so the verdicts are the same and only the cost is less.
+    /// Default: as the reference.
+    #[must_use]
+    pub fn with_compaction(mut self) -> Self {
+        self.compacts = true;
+        self
+    }
+
+    /// Run `run` on the objective for `labels`, which may aim elsewhere than the task: `watch` sees
+    /// the climb after each step.
+    pub(crate) fn climb<const D: usize>(
+        &self,
+        task: &AttackTask<D>,
+        mut labels: Labels,
+        run: usize,
+        mut watch: impl FnMut(&Climb<D>),
+    ) -> Result<(Tensor<D>, Option<Climb<D>>), Error> {
+        self.check()?;
+        let mut standing = Standing::new(task, self.compacts && task.stops());
+        let start = task.start_or(|task| {
+            task.allowed().random_edge(task.inputs(), &task.draws().for_restart(run))
+        });
+        let here = standing.task();
+        let moved = here.moved(&start);
+        let found = here.gradient(moved.clone(), &labels, self.objective)?;
+        let fooled = here.labels().fooled(found.logits.clone());
+        let mut climb = Climb::from(start, found, 2.0 * task.allowed().epsilon());
+        standing.observe(&moved, fooled);
+
+        let mut checkpoints = Checkpoints::new(self.steps);
+        for _ in 0..self.steps {
+            let here = standing.task();
+            let next = climb.step(here.allowed(), here.inputs());
+            let moved = here.moved(&next);
+            let found = here.gradient(moved.clone(), &labels, self.objective)?;
+            let fooled = here.labels().fooled(found.logits.clone());
+            climb.arrive(next, found);
+            if let Some(since) = checkpoints.pass() {
+                climb.check(self.rho * since as f64);
+            }
+            watch(&climb);
+            standing.observe(&moved, fooled);
+            match standing.leave()? {
+                Left::Nobody => {}
+                Left::Some(stay) => {
+                    labels = labels.select(&stay);
+                    climb = climb.select(&stay);
+                }
+                Left::Everybody => return Ok((standing.everybody_left(), None)),
+            }
+        }
+        let last = standing.task().moved(climb.best());
+        Ok((standing.finish(last), Some(climb)))
+    }
+
+    /// One run with what happens at each step, for judging whether the attack has converged.
+    ///
+    /// # Errors
+    /// Those of [`run_once`](Attack::run_once), and [`Error::Read`] if the device fails.
+    pub fn trace<const D: usize>(
+        &self,
+        task: &AttackTask<D>,
+        run: usize,
+    ) -> Result<ApgdTrace<D>, Error> {
+        let mut steps: Vec<[Tensor<1>; 2]> = Vec::with_capacity(self.steps);
+        let whole = Self { compacts: false, ..self.clone() };
+        let (adversarial, climb) =
+            whole.climb(task, task.labels().clone(), run, |climb| steps.push(climb.now()))?;
+        let read = |values: Tensor<1>| values.try_into_vec_as().map_err(Error::unreadable);
+        let (mut values, mut step_sizes) = (Vec::new(), Vec::new());
+        for [value, step_size] in steps {
+            values.push(read(value)?);
+            step_sizes.push(read(step_size)?);
+        }
+        let best = match climb {
+            Some(climb) => read(climb.best_value())?,
+            None => Vec::new(),
+        };
+        Ok(ApgdTrace { adversarial, values, step_sizes, best })
+    }
+}
+
+/// What [`Apgd::trace`] saw.
+#[derive(Debug, Clone)]
+pub struct ApgdTrace<const D: usize> {
+    /// The adversarial examples, `[n, …]`.
+    pub adversarial: Tensor<D>,
+    /// The objective after each step: one row per step, one number per sample.
+    pub values: Vec<Vec<f32>>,
+    /// The step size after each step, in the unit of ε, in the same order.
+    pub step_sizes: Vec<Vec<f32>>,
+    /// The largest value of each sample.
+    pub best: Vec<f32>,
+}
+
+impl AttackParameters for Apgd {
+    fn name(&self) -> String {
+        let objective = match self.objective {
+            Objective::CrossEntropy => "apgd-ce",
+            Objective::Margin => "apgd-margin",
+            Objective::Dlr => "apgd-dlr",
+        };
+        match (self.steps, self.restarts) {
+            (Self::STEPS, 1) => objective.into(),
+            (steps, restarts) => name(objective, steps, restarts, Objective::CrossEntropy),
+        }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        check_counts("APGD", self.steps, self.restarts)?;
+        match (0.0..=1.0).contains(&self.rho) {
+            true => Ok(()),
+            false => Err(Error::AttackParameter {
+                attack: "APGD",
+                parameter: "rho, the share of rising steps",
+                allowed: "from 0 to 1",
+                value: self.rho,
+            }),
+        }
+    }
+
+    fn gradient_computations(&self) -> usize {
+        self.steps + 1
+    }
+
+    fn runs(&self, _: bool) -> usize {
+        self.restarts
+    }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.objective.check_classes(classes, targeted)
+    }
+}
+
+impl<const D: usize> Attack<D> for Apgd {
+    /// Of each sample an adversarial example that fools the model, or else the one with the largest
+    /// value of the objective.
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.climb(task, task.labels().clone(), run, |_| ())?.0)
+    }
+}

@@ -1,0 +1,146 @@
+//! Targeted Auto-PGD.
+
+use burn::tensor::Tensor;
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective, Target};
+use serde::{Deserialize, Serialize};
+
+use crate::Apgd;
+use crate::ascent::check_counts;
+
+/// APGD-T: [`Apgd`] on the targeted difference of logits ratio, towards each of the most likely
+/// wrong classes in turn.
+///
+/// Croce and Hein 2020. Any wrong answer counts as a success, so it is an untargeted attack by targeted
+/// means; in a targeted evaluation it aims at the given class alone.
+///
+/// ```
+/// use free_at_attacks::ApgdT;
+/// use free_at_core::{AttackParameters, Error};
+///
+/// let attack = ApgdT::new(); // 9 targets, as published, so it takes 10 classes
+/// assert_eq!((attack.name().as_str(), attack.runs(false)), ("apgd-t", 9));
+/// let refused = attack.check_classes(5, false);
+/// assert_eq!(refused, Err(Error::TargetClass { class: 9, classes: 5 }));
+/// assert!(ApgdT::new().with_targets(4).check_classes(5, false).is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApgdT {
+    apgd: Apgd,
+    restarts: usize,
+    targets: usize,
+}
+
+/// The targets of APGD-T and FAB-T as published.
+pub(crate) const TARGETS: usize = 9;
+
+impl Default for ApgdT {
+    fn default() -> Self {
+        Self { apgd: Apgd::dlr(), restarts: 1, targets: TARGETS }
+    }
+}
+
+impl ApgdT {
+    /// 100 steps towards each of the 9 most likely wrong classes, one restart each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many steps for each target and restart; at least 1. Default: 100.
+    #[must_use]
+    pub fn with_steps(self, steps: usize) -> Self {
+        Self { apgd: self.apgd.with_steps(steps), ..self }
+    }
+
+    /// How many random starts for each target; at least 1. Default: 1.
+    #[must_use]
+    pub fn with_restarts(self, restarts: usize) -> Self {
+        Self { restarts, ..self }
+    }
+
+    /// How many of the most likely wrong classes to aim at; at least 1 and below the number of
+    /// classes. Default: 9.
+    #[must_use]
+    pub fn with_targets(self, targets: usize) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// What the steps ascend. Default: targeted DLR, which needs four classes;
+    /// [`Objective::Margin`] does with two.
+    #[must_use]
+    pub fn with_objective(self, objective: Objective) -> Self {
+        Self { apgd: self.apgd.with_objective(objective), ..self }
+    }
+
+    /// As [`Apgd::with_compaction`].
+    #[must_use]
+    pub fn with_compaction(self) -> Self {
+        Self { apgd: self.apgd.with_compaction(), ..self }
+    }
+}
+
+impl AttackParameters for ApgdT {
+    fn name(&self) -> String {
+        let apgd = self.apgd.name();
+        let objective = apgd.strip_prefix("apgd-dlr").unwrap_or(&apgd[4..]);
+        let restarts = match self.restarts {
+            1 => String::new(),
+            restarts => format!("x{restarts}"),
+        };
+        format!("apgd-t{objective}{restarts}")
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.apgd.check()?;
+        check_counts("APGD-T", 1, self.restarts)?;
+        check_targets("APGD-T", self.targets)
+    }
+
+    fn gradient_computations(&self) -> usize {
+        self.apgd.gradient_computations()
+    }
+
+    fn runs(&self, targeted: bool) -> usize {
+        if targeted { self.restarts } else { self.targets * self.restarts }
+    }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.apgd.check_classes(classes, true)?;
+        enough_classes(self.targets, classes, targeted)
+    }
+}
+
+impl<const D: usize> Attack<D> for ApgdT {
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        self.check()?;
+        let labels = match task.labels().target() {
+            Some(_) => task.labels().clone(),
+            None => {
+                let clean = task.logits(task.inputs().clone())?;
+                let target = Target::MostLikely(1 + run / self.restarts);
+                target.labels(&clean, &task.labels().truth(), task.draws())?
+            }
+        };
+        Ok(self.apgd.climb(task, labels, run, |_| ())?.0)
+    }
+}
+
+/// Accepts at least one target.
+pub(crate) fn check_targets(attack: &'static str, targets: usize) -> Result<(), Error> {
+    match targets {
+        0 => Err(Error::AttackParameter {
+            attack,
+            parameter: "the number of targets",
+            allowed: "at least 1",
+            value: 0.0,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Accepts models with more classes than targets.
+pub(crate) fn enough_classes(targets: usize, classes: usize, targeted: bool) -> Result<(), Error> {
+    match !targeted && targets >= classes {
+        true => Err(Error::TargetClass { class: targets, classes }),
+        false => Ok(()),
+    }
+}

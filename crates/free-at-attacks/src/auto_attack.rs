@@ -1,0 +1,70 @@
+//! The AutoAttack ensemble.
+
+use std::sync::Arc;
+
+use free_at_core::{Attack, Objective};
+use serde::{Deserialize, Serialize};
+
+use crate::{Apgd, ApgdT, FabT, Square};
+
+/// AutoAttack, version "standard": APGD-CE, APGD-T, FAB-T and Square, each on what the ones before
+/// have left standing.
+///
+/// Croce and Hein 2020, with the published parameters: 100 steps, 9 targets, one restart each; 5,000
+/// queries. It has nothing to tune, so numbers compare across papers; RobustBench ranks by it.
+///
+/// ```
+/// use free_at_attacks::{AutoAttack, Evaluation};
+/// use free_at_core::{Epsilon, ThreatModel};
+///
+/// let evaluation = Evaluation::<4>::new(ThreatModel::linf(Epsilon::pixels(8.0)))
+///     .attacks(AutoAttack::standard().attacks());
+/// // Five classes, so four wrong ones to aim at:
+/// let small = AutoAttack::standard().with_targets(4).attacks::<4>();
+/// assert_eq!(small.len(), 4);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AutoAttack {
+    ce: Apgd,
+    targeted: ApgdT,
+    fab: FabT,
+    square: Square,
+}
+
+impl AutoAttack {
+    /// The standard version.
+    pub fn standard() -> Self {
+        Self { ce: Apgd::ce(), targeted: ApgdT::new(), fab: FabT::new(), square: Square::new() }
+    }
+
+    /// With fewer targets for APGD-T and FAB-T, for models of fewer than 10 classes; below the
+    /// number of classes. Default: 9.
+    #[must_use]
+    pub fn with_targets(self, targets: usize) -> Self {
+        let (targeted, fab) = (self.targeted.with_targets(targets), self.fab.with_targets(targets));
+        Self { targeted, fab, ..self }
+    }
+
+    /// With the margin in place of DLR in APGD-T, for models of two or three classes.
+    #[must_use]
+    pub fn with_margin(self) -> Self {
+        Self { targeted: self.targeted.with_objective(Objective::Margin), ..self }
+    }
+
+    /// As [`Apgd::with_compaction`]: the same verdicts at less cost.
+    #[must_use]
+    pub fn with_compaction(self) -> Self {
+        let (ce, targeted) = (self.ce.with_compaction(), self.targeted.with_compaction());
+        Self { ce, targeted, ..self }
+    }
+
+    /// The four attacks, in their order.
+    pub fn attacks<const D: usize>(&self) -> Vec<Arc<dyn Attack<D>>> {
+        vec![
+            Arc::new(self.ce.clone()),
+            Arc::new(self.targeted.clone()),
+            Arc::new(self.fab.clone()),
+            Arc::new(self.square.clone()),
+        ]
+    }
+}

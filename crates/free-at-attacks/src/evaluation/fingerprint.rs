@@ -1,0 +1,59 @@
+//! A hash of everything that the verdicts of an evaluation depend on.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Bool, Int, Tensor, TensorData};
+use sha2::{Digest, Sha256};
+
+use super::Evaluation;
+use super::samples::Samples;
+
+impl<const D: usize> Evaluation<D> {
+    /// SHA-256, in hexadecimal digits, of the configuration, the data and the model. The batch size
+    /// is no part of it: no verdict depends on it.
+    pub(super) fn fingerprint<M: Module>(&self, model: &M, samples: &Samples) -> String {
+        let mut hash = Sha256::new();
+        let version = env!("CARGO_PKG_VERSION");
+        let attacks = self.attacks.iter().map(|attack| format!("{attack:?}")).collect::<Vec<_>>();
+        hash.update(format!(
+            "{version} {:?} {:?} {} {} {} {attacks:?} {:?}",
+            self.threat,
+            self.target,
+            self.seed,
+            self.cascade,
+            self.eight_bit,
+            samples.shape(),
+        ));
+        samples.inputs().iter().for_each(|value| hash.update(value.to_le_bytes()));
+        samples.truth().iter().for_each(|label| hash.update(label.to_le_bytes()));
+        samples.clean.iter().for_each(|verdict| hash.update(format!("{verdict:?}")));
+        let mut parameters = Parameters { hash };
+        model.visit(&mut parameters);
+        parameters.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Takes in every parameter and running statistic, with its shape.
+struct Parameters {
+    hash: Sha256,
+}
+
+impl Parameters {
+    fn add(&mut self, data: &TensorData) {
+        self.hash.update(format!("{:?}", data.shape()));
+        self.hash.update(&data.bytes()[..]);
+    }
+}
+
+impl ModuleVisitor for Parameters {
+    fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
+        self.add(&param.val().into_data());
+    }
+
+    fn visit_int<const R: usize>(&mut self, param: &Param<Tensor<R, Int>>) {
+        self.add(&param.val().into_data());
+    }
+
+    fn visit_bool<const R: usize>(&mut self, param: &Param<Tensor<R, Bool>>) {
+        self.add(&param.val().into_data());
+    }
+}

@@ -1,0 +1,50 @@
+//! Whether an attack kept to what it was allowed, by measuring again.
+
+use burn::tensor::{Bool, Tensor};
+use free_at_core::{Error, PerturbationSet};
+
+/// Rounding of a norm over many features and of ε itself, with room to spare; a defect of an attack
+/// is far larger.
+const RELATIVE_ROUNDING: f64 = 1e-4;
+
+/// The norm of each sample's perturbation, and whether it is within ε, as far as rounding allows to
+/// say.
+pub(super) fn norms<const D: usize>(
+    allowed: &PerturbationSet<D>,
+    inputs: &Tensor<D>,
+    adversarial: &Tensor<D>,
+) -> Result<(Vec<f64>, Vec<bool>), Error> {
+    let epsilon = allowed.epsilon();
+    let size = allowed.measure(adversarial.clone() - inputs.clone());
+    // x + δ − x is rounded to the precision of x, feature by feature.
+    let rounding = inputs.clone().abs().add_scalar(epsilon).mul_scalar(precision(inputs));
+    let slack = allowed.measure(rounding).add_scalar(epsilon * RELATIVE_ROUNDING);
+    // A norm that is no number is not within anything.
+    let within = (size.clone() - slack).lower_equal_scalar(epsilon).flatten::<1>(0, D - 1);
+    let size = size.flatten::<1>(0, D - 1).try_into_vec_as::<f64>();
+    Ok((size.map_err(Error::unreadable)?, read_bools(within)?))
+}
+
+/// The relative precision of the inputs' numbers.
+fn precision<const D: usize>(inputs: &Tensor<D>) -> f64 {
+    inputs.dtype().finfo().map_or(f64::from(f32::EPSILON), |info| info.epsilon)
+}
+
+/// How far the inputs are outside the input bounds at most.
+pub(super) fn past_bounds<const D: usize>(
+    allowed: &PerturbationSet<D>,
+    inputs: Tensor<D>,
+) -> Result<f64, Error> {
+    let past = (allowed.clamp(inputs.clone()) - inputs).abs().max();
+    past.try_into_scalar::<f64>().map_err(Error::unreadable)
+}
+
+/// Whether a measurement is above its limit; one that is no number counts as above.
+pub(super) fn exceeds(found: f64, limit: f64) -> bool {
+    found.is_nan() || found > limit
+}
+
+pub(super) fn read_bools(flags: Tensor<1, Bool>) -> Result<Vec<bool>, Error> {
+    let flags = flags.int().try_into_vec_as::<i32>().map_err(Error::unreadable)?;
+    Ok(flags.into_iter().map(|flag| flag != 0).collect())
+}

@@ -1,0 +1,134 @@
+//! The file from which a stopped evaluation goes on.
+//!
+//! JSON, one object a line: first the hash of the evaluation, then each finding as it is made. Lines are
+//! only ever added, so a killed process leaves all of them readable but the last. Adversarial
+//! examples, where they are wanted, stand in a file beside it, in the order of the lines.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use free_at_core::Error;
+use serde::{Deserialize, Serialize};
+
+use super::tally::Finding;
+use crate::files::{self, damaged, failed};
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    free_at_record: u32,
+    hash: String,
+    /// Values of one adversarial example; 0 where none are kept.
+    features: usize,
+}
+
+const FORMAT: u32 = 1;
+
+/// A finding with the adversarial examples of what it broke, one after the other.
+pub(super) type WithExamples = (Finding, Vec<f32>);
+
+pub(super) struct Record {
+    path: PathBuf,
+    lines: File,
+    examples: Option<File>,
+}
+
+impl Record {
+    /// Opens the record of the evaluation with this hash, or starts it; with what it holds.
+    /// `features` are the values of an adversarial example, where these are kept.
+    pub(super) fn open(
+        path: &Path,
+        hash: &str,
+        features: Option<usize>,
+    ) -> Result<(Self, Vec<WithExamples>), Error> {
+        if !path.exists() {
+            let header = Header {
+                free_at_record: FORMAT,
+                hash: hash.into(),
+                features: features.unwrap_or(0),
+            };
+            let line = serde_json::to_string(&header).map_err(|error| failed(path, error))?;
+            if features.is_some() {
+                files::write(&beside(path), &[])?;
+            }
+            files::write(path, (line + "\n").as_bytes())?;
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+        // What follows the last newline was being written when the process ended.
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let mut lines = text[..whole].lines().enumerate();
+        let header = lines.next().map(|(_, line)| serde_json::from_str::<Header>(line));
+        let header = match header {
+            Some(Ok(header)) if header.free_at_record == FORMAT => header,
+            _ => return Err(damaged(path, "line 1 is no header of a record")),
+        };
+        if header.hash != hash {
+            let path = path.display().to_string();
+            return Err(Error::OtherEvaluation { path, expected: hash.into(), found: header.hash });
+        }
+        if header.features != features.unwrap_or(0) {
+            return Err(damaged(path, "it was made with other adversarial examples, or without"));
+        }
+        let findings = lines
+            .map(|(at, line)| {
+                let finding = serde_json::from_str::<Finding>(line);
+                finding.map_err(|error| damaged(path, format!("line {}: {error}", at + 1)))
+            })
+            .collect::<Result<Vec<_>, Error>>()?;
+        let lines = open_at(path, whole as u64)?;
+        let (examples, kept) = match features {
+            Some(features) => {
+                let broken: usize = findings.iter().map(|finding| finding.broken.len()).sum();
+                let (file, values) = examples(&beside(path), broken * features)?;
+                (Some(file), values)
+            }
+            None => (None, Vec::new()),
+        };
+        let mut kept = kept.into_iter();
+        let with_examples = |finding: Finding| {
+            let values = finding.broken.len() * features.unwrap_or(0);
+            (finding, kept.by_ref().take(values).collect())
+        };
+        let findings = findings.into_iter().map(with_examples).collect();
+        Ok((Self { path: path.into(), lines, examples }, findings))
+    }
+
+    /// Adds a finding: its examples first, so that a line never lacks them.
+    pub(super) fn add(&mut self, finding: &Finding, examples: &[f32]) -> Result<(), Error> {
+        if let Some(file) = &mut self.examples {
+            let bytes: Vec<u8> = examples.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+            written.map_err(|error| failed(&beside(&self.path), error))?;
+        }
+        let line = serde_json::to_string(finding).map_err(|error| failed(&self.path, error))?;
+        let written = self.lines.write_all((line + "\n").as_bytes());
+        written.and_then(|()| self.lines.sync_data()).map_err(|error| failed(&self.path, error))
+    }
+}
+
+/// The file of adversarial examples that belongs to a record.
+fn beside(record: &Path) -> PathBuf {
+    let mut name = record.as_os_str().to_owned();
+    name.push(".examples");
+    name.into()
+}
+
+/// Opens a file to write on from `length`, without what is beyond.
+fn open_at(path: &Path, length: u64) -> Result<File, Error> {
+    let open = || {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        file.set_len(length)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(file)
+    };
+    open().map_err(|error: std::io::Error| failed(path, error))
+}
+
+/// The first `count` values of the file of examples, and the file to write on after them.
+fn examples(path: &Path, count: usize) -> Result<(File, Vec<f32>), Error> {
+    let mut bytes = vec![0; 4 * count];
+    let mut file = File::open(path).map_err(|error| failed(path, error))?;
+    file.read_exact(&mut bytes).map_err(|error| damaged(path, error))?;
+    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    Ok((open_at(path, bytes.len() as u64)?, values.collect()))
+}

@@ -1,0 +1,218 @@
+//! One evaluation at work: attacks in turn, run by run, batch by batch.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Attack, AttackTask, Error, FrozenModel};
+
+use super::Evaluation;
+use super::examples::Examples;
+use super::measure::{exceeds, norms, past_bounds, read_bools};
+use super::probe::probe;
+use super::record::Record;
+use super::samples::Samples;
+use super::tally::{Broken, Finding, Place, Tally};
+use crate::Warning;
+use crate::progress::EvaluationProgress;
+
+/// The highest level of an 8-bit image.
+const LEVELS: f64 = 255.0;
+
+pub(super) struct Run<'a, const D: usize> {
+    pub(super) evaluation: &'a Evaluation<D>,
+    pub(super) model: &'a FrozenModel<D>,
+    pub(super) samples: &'a Samples,
+    pub(super) tally: Tally,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) device: Device,
+    record: Option<Record>,
+    examples: Option<Examples>,
+}
+
+impl<'a, const D: usize> Run<'a, D> {
+    /// With what the record holds already, if there is one.
+    pub(super) fn new(
+        evaluation: &'a Evaluation<D>,
+        model: &'a FrozenModel<D>,
+        samples: &'a Samples,
+        hash: &str,
+    ) -> Result<Self, Error> {
+        let mut run = Self {
+            evaluation,
+            model,
+            samples,
+            tally: Tally::default(),
+            warnings: Vec::new(),
+            device: samples.device.clone(),
+            record: None,
+            examples: evaluation.examples.is_some().then(|| Examples::of(samples)),
+        };
+        if let Some(path) = &evaluation.record {
+            let features = run.examples.is_some().then(|| samples.shape().iter().product());
+            let (record, findings) = Record::open(path, hash, features)?;
+            for (finding, examples) in findings {
+                run.take(&finding, &examples);
+            }
+            run.record = Some(record);
+        }
+        Ok(run)
+    }
+
+    fn take(&mut self, finding: &Finding, examples: &[f32]) {
+        self.tally.add(finding);
+        if let Some(kept) = &mut self.examples {
+            kept.add(finding, examples);
+        }
+    }
+
+    /// All attacks, and all again on the lattice if that is asked for.
+    pub(super) fn attack(&mut self) -> Result<(), Error> {
+        let right = self.samples.right();
+        let batch = self.evaluation.batch_size.unwrap_or(self.samples.batch).max(1);
+        if !right.is_empty() {
+            let looked_at = &right[..batch.min(right.len())];
+            let task = self.task(looked_at, 0)?;
+            self.warnings = probe(self.model, &task)?;
+        }
+        let passes: &[bool] = if self.evaluation.eight_bit { &[false, true] } else { &[false] };
+        for &projected in passes {
+            let mut standing = right.clone();
+            for (index, attack) in self.evaluation.attacks.iter().enumerate() {
+                self.runs(attack.as_ref(), (projected, index), &standing, batch)?;
+                if self.evaluation.cascade {
+                    standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All runs of one attack, each on what the ones before have left of `standing`.
+    fn runs(
+        &mut self,
+        attack: &dyn Attack<D>,
+        (projected, index): (bool, usize),
+        standing: &[usize],
+        batch: usize,
+    ) -> Result<(), Error> {
+        let mut standing = standing.to_vec();
+        let runs = attack.runs(self.evaluation.target.is_some());
+        for run in 0..runs {
+            let place = Place { projected, attack: index, run };
+            standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
+            let to_do: Vec<usize> =
+                standing.iter().copied().filter(|&s| !self.tally.has(place, s)).collect();
+            let mut done = standing.len() - to_do.len();
+            for chunk in to_do.chunks(batch) {
+                let (finding, examples) = self.attempt(attack, place, chunk)?;
+                if let Some(record) = &mut self.record {
+                    record.add(&finding, &examples)?;
+                }
+                self.take(&finding, &examples);
+                done += chunk.len();
+                let at = EvaluationProgress {
+                    attack: attack.name(),
+                    projected,
+                    run,
+                    runs,
+                    done,
+                    samples: standing.len(),
+                    broken: self.tally.of(projected, index).map_or(0, |found| found.broken.len()),
+                };
+                let progress = self.evaluation.progress.as_ref();
+                if progress.is_some_and(|to| to.update(&at) == ControlFlow::Break(())) {
+                    return Err(Error::Stopped);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn task(&self, samples: &[usize], attack: usize) -> Result<AttackTask<'a, D>, Error> {
+        self.samples.task(self.model, &self.evaluation.threat, samples, attack, &self.device)
+    }
+
+    /// One run of one attack on some samples: what it broke, measured again, with the examples if they
+    /// are to be kept.
+    fn attempt(
+        &self,
+        attack: &dyn Attack<D>,
+        place: Place,
+        samples: &[usize],
+    ) -> Result<(Finding, Vec<f32>), Error> {
+        let start = Instant::now();
+        let before = (self.model.gradient_computations(), self.model.forward_passes());
+        let task = self.task(samples, place.attack)?.stopping_when_fooled();
+        let task = if place.projected { task.on_lattice(LEVELS) } else { task };
+        let adversarial = attack.run_once(&task, place.run)?;
+        let cost =
+            (self.model.gradient_computations() - before.0, self.model.forward_passes() - before.1);
+        let seen = task.seen(adversarial);
+        let (norms, within) = norms(task.allowed(), task.inputs(), &seen)?;
+        let past = past_bounds(task.allowed(), seen.clone())?;
+        let refused = |found, allowed| {
+            Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed })
+        };
+        if exceeds(past, 0.0) {
+            return refused(past, 0.0);
+        }
+        // Onto the lattice there may be no way within ε; then nothing was found.
+        if let (false, Some(at)) = (place.projected, within.iter().position(|within| !within)) {
+            return refused(norms[at], task.allowed().epsilon());
+        }
+        let fooled = read_bools(task.labels().fooled(self.model.logits(seen.clone())?))?;
+        let fooled: Vec<usize> =
+            (0..samples.len()).filter(|&at| fooled[at] && within[at]).collect();
+        let (rounded, examples) = self.details(&task, place, &seen, &fooled)?;
+        let broken = fooled.iter().zip(rounded).map(|(&at, rounded)| Broken {
+            sample: samples[at],
+            norm: norms[at],
+            rounded,
+        });
+        let finding = Finding {
+            place,
+            samples: samples.into(),
+            broken: broken.collect(),
+            gradient_computations: cost.0,
+            forward_passes: cost.1,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        Ok((finding, examples))
+    }
+
+    /// Of the samples that were fooled: whether they still are with 8 bits, and their examples, where
+    /// either is asked for.
+    fn details(
+        &self,
+        task: &AttackTask<D>,
+        place: Place,
+        adversarial: &Tensor<D>,
+        fooled: &[usize],
+    ) -> Result<(Vec<bool>, Vec<f32>), Error> {
+        let mut rounded = vec![false; fooled.len()];
+        let mut examples = Vec::new();
+        if fooled.is_empty() {
+            return Ok((rounded, examples));
+        }
+        let task = task.select(fooled);
+        let rows: Vec<i64> = fooled.iter().map(|&at| at as i64).collect();
+        let rows = Tensor::from_data(rows.as_slice(), &self.device);
+        let adversarial = adversarial.clone().select(0, rows);
+        if self.evaluation.eight_bit && !place.projected {
+            let nearest = adversarial.clone().mul_scalar(LEVELS).round().div_scalar(LEVELS);
+            rounded = read_bools(task.labels().fooled(self.model.logits(nearest)?))?;
+        }
+        if self.examples.is_some() {
+            examples = adversarial.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
+        }
+        Ok((rounded, examples))
+    }
+
+    pub(super) fn save_examples(&self) -> Result<(), Error> {
+        match (&self.examples, &self.evaluation.examples) {
+            (Some(examples), Some(path)) => examples.save(path, self.samples),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The data of an evaluation, read once.
+
+use burn::data::dataloader::DataLoader;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use free_at_core::{
+    Attack, AttackTask, Batch, Draws, Error, FrozenModel, Labels, Target, ThreatModel,
+};
+
+use super::measure::{exceeds, past_bounds, read_bools};
+use crate::report::Verdict;
+
+/// The stream of the draws of random targets, which is no attack's.
+const TARGETS: u64 = u64::MAX;
+
+/// Every sample on the host, with what the model says of it without an attack. Batches are then put
+/// together of whichever samples are needed, so none is half empty.
+pub(super) struct Samples {
+    shape: Vec<usize>,
+    inputs: Vec<f32>,
+    truth: Vec<i64>,
+    target: Option<Vec<i64>>,
+    /// Without an attack: misclassified, not finite, or robust so far.
+    pub(super) clean: Vec<Verdict>,
+    /// The size of the loader's first batch, and its device.
+    pub(super) batch: usize,
+    pub(super) device: Device,
+    seed: u64,
+}
+
+/// What is asked of the data before it is read.
+pub(super) struct Requirements<'a, const D: usize> {
+    pub(super) threat: &'a ThreatModel,
+    pub(super) target: Option<&'a Target>,
+    pub(super) attacks: &'a [std::sync::Arc<dyn Attack<D>>],
+    pub(super) devices: &'a [Device],
+    pub(super) seed: u64,
+}
+
+impl Samples {
+    pub(super) fn read<const D: usize>(
+        model: &FrozenModel<D>,
+        test: &dyn DataLoader<Batch<D>>,
+        required: &Requirements<D>,
+    ) -> Result<Self, Error> {
+        let mut samples = Self {
+            shape: Vec::new(),
+            inputs: Vec::new(),
+            truth: Vec::new(),
+            target: required.target.map(|_| Vec::new()),
+            clean: Vec::new(),
+            batch: 0,
+            device: Device::default(),
+            seed: required.seed,
+        };
+        for batch in test.iter() {
+            samples.add(model, &batch?, required)?;
+        }
+        match samples.truth.is_empty() {
+            true => Err(Error::EmptyBatch),
+            false => Ok(samples),
+        }
+    }
+
+    fn add<const D: usize>(
+        &mut self,
+        model: &FrozenModel<D>,
+        batch: &Batch<D>,
+        required: &Requirements<D>,
+    ) -> Result<(), Error> {
+        let device = batch.device();
+        if let Some(expected) = required.devices.iter().find(|expected| **expected != device) {
+            return Err(Error::elsewhere("batch", expected, &device));
+        }
+        let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
+        let allowed = required.threat.around(&inputs)?;
+        let logits = model.logits(inputs.clone())?;
+        let classes = logits.dims()[1];
+        batch.check_logits(classes)?;
+        let truth = batch.labels().try_into_vec_as::<i64>().map_err(Error::unreadable)?;
+        let foreign = truth.iter().any(|label| !(0..classes as i64).contains(label));
+        if foreign || exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
+            // Slow, and only to say which sample it is.
+            batch.check(classes, required.threat.bounds())?;
+        }
+        if self.truth.is_empty() {
+            self.shape = batch.sample_shape();
+            self.batch = batch.len();
+            self.device = device.without_autodiff();
+            for attack in required.attacks {
+                attack.check_classes(classes, required.target.is_some())?;
+                attack.check_support(required.threat, &self.shape)?;
+            }
+        } else if self.shape != batch.sample_shape() {
+            let (expected, found) = (self.shape.clone(), batch.sample_shape());
+            return Err(Error::SampleShape { expected, found });
+        }
+        if let (Some(target), Some(chosen)) = (required.target, &mut self.target) {
+            let first = self.truth.len() as u64;
+            let keys = (first..first + batch.len() as u64).collect();
+            let draws = Draws::new(self.seed, keys).for_attack(TARGETS);
+            let aims = target.labels(&logits, &batch.labels(), &draws)?.target();
+            let aims = aims.map(|aims| aims.try_into_vec_as::<i64>().map_err(Error::unreadable));
+            chosen.extend(aims.transpose()?.unwrap_or_default());
+        }
+        let finite = read_bools(logits.clone().is_finite().all_dim(1).squeeze_dim(1))?;
+        let wrong = read_bools(labels.fooled(logits))?;
+        self.clean.extend(wrong.iter().zip(finite).map(|verdict| match verdict {
+            (_, false) => Verdict::NotFinite,
+            (true, true) => Verdict::Misclassified,
+            (false, true) => Verdict::Robust,
+        }));
+        self.truth.extend(truth);
+        self.inputs.extend(inputs.try_into_vec_as::<f32>().map_err(Error::unreadable)?);
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.truth.len()
+    }
+
+    /// The shape of one sample.
+    pub(super) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// All inputs, one after the other, row-major.
+    pub(super) fn inputs(&self) -> &[f32] {
+        &self.inputs
+    }
+
+    pub(super) fn truth(&self) -> &[i64] {
+        &self.truth
+    }
+
+    /// The samples that are right without an attack.
+    pub(super) fn right(&self) -> Vec<usize> {
+        (0..self.len()).filter(|&sample| self.clean[sample] == Verdict::Robust).collect()
+    }
+
+    /// The attack of some samples, as its number `attack` in the evaluation.
+    pub(super) fn task<'a, const D: usize>(
+        &self,
+        model: &'a FrozenModel<D>,
+        threat: &ThreatModel,
+        samples: &[usize],
+        attack: usize,
+        device: &Device,
+    ) -> Result<AttackTask<'a, D>, Error> {
+        let features: usize = self.shape.iter().product();
+        let rows = samples
+            .iter()
+            .flat_map(|&sample| self.inputs[sample * features..][..features].iter().copied());
+        let mut shape = [samples.len(); D];
+        shape[1..].copy_from_slice(&self.shape);
+        let inputs = Tensor::from_data(TensorData::new::<f32, _>(rows.collect(), shape), device);
+        let classes = |of: &[i64]| {
+            let classes: Vec<i64> = samples.iter().map(|&sample| of[sample]).collect();
+            Tensor::<1, Int>::from_data(classes.as_slice(), device)
+        };
+        let labels = match &self.target {
+            Some(target) => Labels::targeted(classes(&self.truth), classes(target))?,
+            None => Labels::untargeted(classes(&self.truth)),
+        };
+        let keys = samples.iter().map(|&sample| sample as u64).collect();
+        let draws = Draws::new(self.seed, keys).for_attack(attack as u64);
+        AttackTask::new(model, inputs, labels, threat, draws)
+    }
+}

@@ -1,0 +1,136 @@
+//! From findings to a report.
+
+use free_at_core::{Access, Error};
+
+use super::probe::covers_bounds;
+use super::run::Run;
+use crate::Warning;
+use crate::report::{
+    AttackReport, EightBit, RobustnessReport, SampleReport, Verdict, Versions, wilson_interval,
+};
+
+/// The version of Burn that this version of free-at is written for.
+const BURN: &str = "0.22";
+
+/// A black-box attack that breaks no larger share of the samples than this by itself is chance.
+const BY_CHANCE: f64 = 0.002;
+
+impl<const D: usize> Run<'_, D> {
+    pub(super) fn report(&self, hash: String) -> Result<RobustnessReport, Error> {
+        let evaluation = self.evaluation;
+        let n = self.samples.len();
+        let right = self.samples.right();
+        let standing =
+            |broken: &dyn Fn(usize) -> bool| right.iter().filter(|s| !broken(**s)).count();
+        let share = |count: usize| count as f64 / n as f64;
+        let all = 0..evaluation.attacks.len();
+        let eight_bit = |attacks: std::ops::Range<usize>| {
+            evaluation.eight_bit.then(|| EightBit {
+                rounded: share(standing(&|s| self.breaks(false, attacks.clone(), s, true))),
+                projected: share(standing(&|s| self.breaks(true, attacks.clone(), s, false))),
+            })
+        };
+        let attack = |(index, attack): (usize, &std::sync::Arc<dyn free_at_core::Attack<D>>)| {
+            let attacks = if evaluation.cascade { 0..index + 1 } else { index..index + 1 };
+            let stand = standing(&|s| self.breaks(false, attacks.clone(), s, false));
+            let found = self.tally.of(false, index);
+            AttackReport {
+                name: attack.name(),
+                parameters: format!("{attack:?}"),
+                accuracy: share(stand),
+                interval: wilson_interval(stand, n),
+                attacked: found.map_or(0, |found| found.attacked.len()),
+                broken: found.map_or(0, |found| found.broken.len()),
+                gradient_computations: found.map_or(0, |found| found.gradient_computations),
+                forward_passes: found.map_or(0, |found| found.forward_passes),
+                seconds: found.map_or(0.0, |found| found.seconds),
+                eight_bit: eight_bit(attacks),
+            }
+        };
+        let worst = standing(&|s| self.breaks(false, all.clone(), s, false));
+        Ok(RobustnessReport {
+            threat: evaluation.threat.clone(),
+            target: evaluation.target.clone(),
+            cascade: evaluation.cascade,
+            seed: evaluation.seed,
+            versions: Versions {
+                free_at: env!("CARGO_PKG_VERSION").into(),
+                burn: BURN.into(),
+                device: format!("{:?}", self.device),
+            },
+            hash,
+            clean: share(right.len()),
+            clean_interval: wilson_interval(right.len(), n),
+            attacks: evaluation.attacks.iter().enumerate().map(attack).collect(),
+            worst_case: share(worst),
+            worst_case_interval: wilson_interval(worst, n),
+            eight_bit: eight_bit(all),
+            warnings: self.warnings(),
+            samples: (0..n).map(|sample| self.sample(sample)).collect(),
+        })
+    }
+
+    /// Whether one of these attacks breaks a sample; `rounded`, with its example rounded to 8 bits.
+    fn breaks(
+        &self,
+        projected: bool,
+        mut attacks: std::ops::Range<usize>,
+        sample: usize,
+        rounded: bool,
+    ) -> bool {
+        let breaks = |attack| match self.tally.broken(projected, attack, sample) {
+            Some(broken) => !rounded || broken.rounded,
+            None => false,
+        };
+        attacks.any(breaks)
+    }
+
+    fn sample(&self, sample: usize) -> SampleReport {
+        let by = |index: usize| self.tally.broken(false, index, sample).map(|b| (index, b.norm));
+        match (self.samples.clean[sample], (0..self.evaluation.attacks.len()).find_map(by)) {
+            (Verdict::Robust, Some((index, norm))) => SampleReport {
+                verdict: Verdict::Broken,
+                attack: Some(self.evaluation.attacks[index].name()),
+                norm: Some(norm),
+            },
+            (verdict, _) => SampleReport { verdict, attack: None, norm: None },
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = self.warnings.clone();
+        let mute = self.samples.clean.iter().filter(|v| **v == Verdict::NotFinite).count();
+        if mute > 0 {
+            warnings.push(Warning::NonFiniteLogits { samples: mute });
+        }
+        let features = self.samples.shape().iter().product();
+        if covers_bounds(&self.evaluation.threat, features) {
+            warnings.push(Warning::EpsilonCoversBounds);
+        }
+        warnings.extend(self.stronger_black_boxes());
+        warnings
+    }
+
+    /// Black-box attacks that break what no white-box attack breaks. In a cascade only those before
+    /// had a chance to.
+    fn stronger_black_boxes(&self) -> Vec<Warning> {
+        let attacks = &self.evaluation.attacks;
+        let access = |access: Access| {
+            (0..attacks.len()).filter(move |&index| attacks[index].access() == access)
+        };
+        let alone = |index: usize| {
+            let mut white = access(Access::WhiteBox)
+                .filter(|&other| !self.evaluation.cascade || other < index)
+                .peekable();
+            white.peek()?;
+            let white: Vec<usize> = white.collect();
+            let missed = |sample: &&usize| {
+                white.iter().all(|&other| self.tally.broken(false, other, **sample).is_none())
+            };
+            let samples = self.tally.of(false, index)?.broken.keys().filter(missed).count();
+            (samples as f64 > BY_CHANCE * self.samples.len() as f64)
+                .then(|| Warning::BlackBoxStronger { attack: attacks[index].name(), samples })
+        };
+        access(Access::BlackBox).filter_map(alone).collect()
+    }
+}

@@ -1,0 +1,85 @@
+//! What has been found so far.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// Which attack of an evaluation a finding belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// Whether examples are projected onto the lattice of 8-bit images.
+    pub(super) projected: bool,
+    /// The number of the attack.
+    pub(super) attack: usize,
+    /// The number of its run.
+    pub(super) run: usize,
+}
+
+/// A sample that an attack broke.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Broken {
+    pub(super) sample: usize,
+    /// The norm of the perturbation, measured again.
+    pub(super) norm: f64,
+    /// Whether the adversarial example still breaks it when rounded to 8 bits.
+    pub(super) rounded: bool,
+}
+
+/// What one run found on one batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Finding {
+    #[serde(flatten)]
+    pub(super) place: Place,
+    pub(super) samples: Vec<usize>,
+    pub(super) broken: Vec<Broken>,
+    pub(super) gradient_computations: u64,
+    pub(super) forward_passes: u64,
+    pub(super) seconds: f64,
+}
+
+/// All findings.
+#[derive(Default)]
+pub(super) struct Tally {
+    done: BTreeMap<Place, BTreeSet<usize>>,
+    found: BTreeMap<(bool, usize), Found>,
+}
+
+/// What one attack found, over all its runs.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) attacked: BTreeSet<usize>,
+    pub(super) broken: BTreeMap<usize, Broken>,
+    pub(super) gradient_computations: u64,
+    pub(super) forward_passes: u64,
+    pub(super) seconds: f64,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, finding: &Finding) {
+        let place = finding.place;
+        self.done.entry(place).or_default().extend(&finding.samples);
+        let found = self.found.entry((place.projected, place.attack)).or_default();
+        found.attacked.extend(&finding.samples);
+        for broken in &finding.broken {
+            found.broken.entry(broken.sample).or_insert(*broken);
+        }
+        found.gradient_computations += finding.gradient_computations;
+        found.forward_passes += finding.forward_passes;
+        found.seconds += finding.seconds;
+    }
+
+    /// Whether this run has had this sample.
+    pub(super) fn has(&self, place: Place, sample: usize) -> bool {
+        self.done.get(&place).is_some_and(|done| done.contains(&sample))
+    }
+
+    /// What an attack found, if it was run on anything.
+    pub(super) fn of(&self, projected: bool, attack: usize) -> Option<&Found> {
+        self.found.get(&(projected, attack))
+    }
+
+    /// How an attack broke a sample, if it did.
+    pub(super) fn broken(&self, projected: bool, attack: usize, sample: usize) -> Option<&Broken> {
+        self.of(projected, attack)?.broken.get(&sample)
+    }
+}

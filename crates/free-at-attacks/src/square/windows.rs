@@ -1,0 +1,240 @@
+//! Where Square changes an image: windows, stripes and bumps, drawn for each sample.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use free_at_core::Draws;
+
+/// A sample as Square sees it: channels of a plane.
+pub(crate) struct Canvas {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Canvas {
+    /// An image `[c, h, w]`; a sample of any other rank is one row.
+    pub(crate) fn of(sample: &[usize]) -> Self {
+        match *sample {
+            [channels, height, width] => Self { channels, height, width },
+            _ => Self { channels: 1, height: 1, width: sample.iter().product() },
+        }
+    }
+
+    pub(crate) fn shape(&self, samples: usize) -> [usize; 4] {
+        [samples, self.channels, self.height, self.width]
+    }
+
+    /// Height and width of a window that covers a share of the plane: a square that fits, or a part
+    /// of the only row.
+    pub(crate) fn window(&self, share: f64) -> [usize; 2] {
+        if self.height == 1 {
+            let width = (share * self.width as f64).round() as usize;
+            return [1, width.clamp(1, self.width)];
+        }
+        let area = share * (self.height * self.width) as f64;
+        let side = (area.sqrt().round() as usize).clamp(1, self.height.min(self.width));
+        [side, side]
+    }
+
+    /// The same for bumps, which have a middle: an odd side of at least 3, or else the whole plane's.
+    pub(crate) fn odd_window(&self, share: f64) -> [usize; 2] {
+        let side = (share * (self.height * self.width) as f64).sqrt().round() as usize;
+        let side = (side.max(3) | 1).min(self.height.min(self.width));
+        [side, side]
+    }
+
+    /// A sign for each channel and column: vertical stripes, `[n, c, h, w]`.
+    pub(crate) fn stripes(&self, draws: &Draws, device: &Device) -> Tensor<4> {
+        let signs = draws.units(self.channels * self.width).concat();
+        let signs = signs.into_iter().map(sign).collect();
+        let shape = [draws.len(), self.channels, 1, self.width];
+        let signs = Tensor::<4>::from_data(TensorData::new::<f32, _>(signs, shape), device);
+        signs.expand(self.shape(draws.len()))
+    }
+
+    /// A grid of bumps, with a sign and a direction each, of length 1 in all, `[n, c, h, w]`.
+    pub(crate) fn bumps(&self, draws: &Draws, device: &Device) -> Tensor<4> {
+        let Self { channels, height, width } = *self;
+        let side = (height / 5).max(1);
+        let margin = (height - (5 * side).min(height)) / 2;
+        let bump = bump(side);
+        let tiles = (height / side) * (width / side);
+        let plane = |units: &Vec<f32>| {
+            let mut values = vec![0.0; channels * height * width];
+            for tile in 0..tiles {
+                let (row, column) = (tile / (width / side) * side, tile % (width / side) * side);
+                let lies = units[tile * (1 + channels)] > 0.5;
+                for channel in 0..channels {
+                    let sign = sign(units[tile * (1 + channels) + 1 + channel]);
+                    for (at, value) in bump.iter().enumerate() {
+                        let (y, x) = match lies {
+                            true => (at % side, at / side),
+                            false => (at / side, at % side),
+                        };
+                        let (y, x) = (margin + row + y, margin + column + x);
+                        if y < height && x < width {
+                            values[(channel * height + y) * width + x] = sign * value;
+                        }
+                    }
+                }
+            }
+            let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+            values.iter_mut().for_each(|value| *value /= length.max(f32::MIN_POSITIVE));
+            values
+        };
+        let values: Vec<f32> = draws.units(tiles * (1 + channels)).iter().flat_map(plane).collect();
+        Tensor::from_data(TensorData::new(values, self.shape(draws.len())), device)
+    }
+}
+
+/// Windows of one size at random places, two for each sample.
+pub(crate) struct Windows {
+    /// 1 in the first window, `[n, 1, h, w]`.
+    pub(crate) mask: Tensor<4>,
+    /// 1 in the second.
+    pub(crate) second: Tensor<4>,
+    /// A sign for each channel, `[n, c, 1, 1]`.
+    pub(crate) signs: Tensor<4>,
+    /// Row and column within the first window, exchanged where the bump lies on its side.
+    place: [Tensor<4, Int>; 2],
+    side: usize,
+}
+
+impl Windows {
+    pub(crate) fn draw(
+        canvas: &Canvas,
+        [high, wide]: [usize; 2],
+        draws: &Draws,
+        device: &Device,
+    ) -> Self {
+        let n = draws.len();
+        // Two places of two coordinates, one direction, a sign for each channel.
+        let units = draws.units(5 + canvas.channels);
+        let column = |values: Vec<i64>| {
+            Tensor::<4, Int>::from_data(TensorData::new(values, [n, 1, 1, 1]), device)
+        };
+        let corner = |unit: usize, free: usize| {
+            let at = |units: &Vec<f32>| (units[unit] * (free + 1) as f32) as i64;
+            column(units.iter().map(at).collect())
+        };
+        let (rows, columns) = (canvas.height - high, canvas.width - wide);
+        let ramp = |length: usize, shape: [usize; 4]| {
+            Tensor::<1, Int>::arange(0..length as i64, device).reshape(shape)
+        };
+        let rows_of = |unit| ramp(canvas.height, [1, 1, canvas.height, 1]) - corner(unit, rows);
+        let columns_of = |unit| ramp(canvas.width, [1, 1, 1, canvas.width]) - corner(unit, columns);
+        let inside = |row: Tensor<4, Int>, column: Tensor<4, Int>| {
+            let within = |at: Tensor<4, Int>, length: usize| {
+                let from = at.clone().greater_equal_scalar(0).float();
+                from * at.lower_scalar(length as i64).float()
+            };
+            within(row, high) * within(column, wide)
+        };
+        let (row, column_) = (rows_of(0), columns_of(1));
+        let lies = column(units.iter().map(|units| i64::from(units[4] > 0.5)).collect());
+        let shape = [n, 1, canvas.height, canvas.width];
+        let (down, across) = (row.clone().expand(shape), column_.clone().expand(shape));
+        let turned = lies.expand(shape).bool();
+        let place = [
+            down.clone().mask_where(turned.clone(), across.clone()),
+            across.mask_where(turned, down),
+        ];
+        let signs = units.iter().flat_map(|units| &units[5..]).map(|unit| sign(*unit)).collect();
+        let signs = TensorData::new::<f32, _>(signs, [n, canvas.channels, 1, 1]);
+        Self {
+            mask: inside(row, column_),
+            second: inside(rows_of(2), columns_of(3)),
+            signs: Tensor::from_data(signs, device),
+            place,
+            side: high,
+        }
+    }
+
+    /// The bump in each first window, `[n, 1, h, w]`, zero outside.
+    pub(crate) fn bump(&self) -> Tensor<4> {
+        let values = Tensor::<1>::from_data(bump(self.side).as_slice(), &self.mask.device());
+        let last = self.side as i64 - 1;
+        let [row, column] = self.place.clone().map(|at| at.clamp(0, last));
+        let shape = self.mask.dims();
+        let at = (row.mul_scalar(self.side as i64) + column).reshape([-1]);
+        values.select(0, at).reshape(shape) * self.mask.clone()
+    }
+}
+
+/// The bump of the L2 attack, `side` × `side`, of length 1: above, rectangles around its middle piled up
+/// with heights 1, 1/4, 1/9 and so on, from the smallest to the whole; below the same, negative.
+fn bump(side: usize) -> Vec<f32> {
+    let upper = side / 2;
+    let mut values = pile(upper, side);
+    values.extend(pile(side - upper, side).iter().map(|value| -value));
+    unit(values)
+}
+
+/// A pile of rectangles of length 1 as an image of `height` × `width`.
+fn pile(height: usize, width: usize) -> Vec<f32> {
+    let mut values = vec![0.0_f32; height * width];
+    let (middle_y, middle_x) = (height / 2, width / 2);
+    for level in 0..=middle_y.max(middle_x) {
+        let added = 1.0 / ((level + 1) * (level + 1)) as f32;
+        for y in middle_y.saturating_sub(level)..(middle_y + level + 1).min(height) {
+            for x in middle_x.saturating_sub(level)..(middle_x + level + 1).min(width) {
+                values[y * width + x] += added;
+            }
+        }
+    }
+    unit(values)
+}
+
+fn unit(mut values: Vec<f32>) -> Vec<f32> {
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    values.iter_mut().for_each(|value| *value /= length.max(f32::MIN_POSITIVE));
+    values
+}
+
+fn sign(unit: f32) -> f32 {
+    if unit < 0.5 { -1.0 } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_lie_within_the_image_and_have_their_size() {
+        let canvas = Canvas { channels: 2, height: 6, width: 9 };
+        let draws = Draws::new(0, (0..200).collect());
+        let windows = Windows::draw(&canvas, [3, 3], &draws, &Device::flex());
+        for mask in [windows.mask.clone(), windows.second.clone()] {
+            let sizes: Vec<f32> = mask.clone().sum_dim(3).sum_dim(2).try_into_vec_as().unwrap();
+            assert!(sizes.iter().all(|size| *size == 9.0));
+            let touched: Vec<f32> = mask.sum_dim(0).try_into_vec_as().unwrap();
+            assert!(touched.iter().all(|count| *count > 0.0), "every pixel is reached");
+        }
+        let bump = windows.bump();
+        let lengths: Vec<f32> =
+            bump.clone().square().sum_dim(3).sum_dim(2).try_into_vec_as().unwrap();
+        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+        let outside = bump * windows.mask.neg().add_scalar(1.0);
+        assert_eq!(outside.abs().max().into_scalar::<f32>(), 0.0);
+    }
+
+    #[test]
+    fn the_window_of_a_share_is_a_square_or_a_part_of_the_row() {
+        let image = Canvas::of(&[3, 32, 32]);
+        assert_eq!((image.window(0.8), image.window(0.0001)), ([29, 29], [1, 1]));
+        assert_eq!((image.odd_window(0.8), image.odd_window(0.0001)), ([29, 29], [3, 3]));
+        let row = Canvas::of(&[30]);
+        assert_eq!((row.window(0.8), row.window(0.001)), ([1, 24], [1, 1]));
+    }
+
+    #[test]
+    fn bumps_start_at_length_one() {
+        for (height, width) in [(8, 8), (32, 32), (5, 7)] {
+            let canvas = Canvas { channels: 3, height, width };
+            let draws = Draws::new(0, vec![0, 1]);
+            let bumps = canvas.bumps(&draws, &Device::flex());
+            let lengths = bumps.square().sum_dim(3).sum_dim(2).sum_dim(1);
+            let lengths: Vec<f32> = lengths.try_into_vec_as().unwrap();
+            assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The perturbations that a threat model allows around samples of one shape.
+
+use burn::tensor::Tensor;
+
+use crate::{Draws, Norm};
+
+#[derive(Debug, Clone)]
+pub(crate) enum InputBounds<const D: usize> {
+    None,
+    Range(f32, f32),
+    PerFeature(Box<[Tensor<D>; 2]>),
+}
+
+/// The perturbations that a [`ThreatModel`](crate::ThreatModel) allows around samples of one shape: projection onto
+/// them, the steepest step within them, a random one of them. Made by
+/// [`ThreatModel::around`](crate::ThreatModel::around).
+#[derive(Debug, Clone)]
+pub struct PerturbationSet<const D: usize> {
+    norm: Norm,
+    epsilon: f64,
+    bounds: InputBounds<D>,
+    scale: Option<(Tensor<D>, Vec<f32>)>,
+}
+
+impl<const D: usize> PerturbationSet<D> {
+    pub(crate) fn new(
+        norm: Norm,
+        epsilon: f64,
+        bounds: InputBounds<D>,
+        scale: Option<(Tensor<D>, Vec<f32>)>,
+    ) -> Self {
+        Self { norm, epsilon, bounds, scale }
+    }
+
+    /// The norm.
+    pub fn norm(&self) -> Norm {
+        self.norm
+    }
+
+    /// The budget, in the unit of the inputs.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
+    /// The scale of each feature, `[1, …]`, if there is one.
+    pub fn scale(&self) -> Option<&Tensor<D>> {
+        self.scale.as_ref().map(|(scale, _)| scale)
+    }
+
+    /// The inputs themselves, clamped to the input bounds.
+    pub fn clamp(&self, inputs: Tensor<D>) -> Tensor<D> {
+        match &self.bounds {
+            InputBounds::None => inputs,
+            InputBounds::Range(low, high) => inputs.clamp(*low, *high),
+            InputBounds::PerFeature(limits) => {
+                let [low, high] = *limits.clone();
+                inputs.max_pair(low).min_pair(high)
+            }
+        }
+    }
+
+    /// The perturbation projected onto the ε-ball; the input bounds are left aside.
+    pub fn project_to_ball(&self, delta: Tensor<D>) -> Tensor<D> {
+        match (self.norm, &self.scale) {
+            (Norm::Linf, None) => delta.clamp(-self.epsilon, self.epsilon),
+            (Norm::Linf, Some((scale, _))) => {
+                let limit = scale.clone().mul_scalar(self.epsilon);
+                delta.max_pair(limit.clone().neg()).min_pair(limit)
+            }
+            (Norm::L2, _) => {
+                let delta = self.freeze(delta);
+                // 1 inside the ball, ε / ‖δ‖ outside.
+                let length = self.measure(delta.clone()).clamp_min(self.epsilon);
+                delta * length.recip().mul_scalar(self.epsilon)
+            }
+        }
+    }
+
+    /// The perturbation limited so that `inputs + delta` is within the input bounds.
+    ///
+    /// For inputs within the bounds each feature of it only shrinks, so a perturbation in the ball
+    /// stays there.
+    pub fn project_to_bounds(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
+        let Some((low, high)) = self.room(inputs) else { return delta };
+        delta.max_pair(low).min_pair(high)
+    }
+
+    /// How far each feature of `inputs` may fall and rise within the input bounds: `low − x` and
+    /// `high − x`, `[n, …]` each; nothing where there are no bounds.
+    pub fn room(&self, inputs: &Tensor<D>) -> Option<(Tensor<D>, Tensor<D>)> {
+        match &self.bounds {
+            InputBounds::None => None,
+            InputBounds::Range(low, high) => {
+                let below = inputs.clone().neg();
+                Some((below.clone().add_scalar(*low), below.add_scalar(*high)))
+            }
+            InputBounds::PerFeature(limits) => {
+                let [low, high] = *limits.clone();
+                Some((low - inputs.clone(), high - inputs.clone()))
+            }
+        }
+    }
+
+    /// The perturbation projected onto the ε-ball and the input bounds.
+    pub fn project(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
+        self.project_to_bounds(inputs, self.project_to_ball(delta))
+    }
+
+    /// The step of length `size` along which the loss rises fastest in this norm: `size · sign(g)`
+    /// for L∞, `size · g / ‖g‖₂` for L2, zero where the gradient is.
+    pub fn steepest_step(&self, gradient: Tensor<D>, size: f64) -> Tensor<D> {
+        match (self.norm, &self.scale) {
+            (Norm::Linf, None) => gradient.sign().mul_scalar(size),
+            (Norm::Linf, Some((scale, _))) => gradient.sign().mul_scalar(size) * scale.clone(),
+            (Norm::L2, None) => unit_length(gradient).mul_scalar(size),
+            // Steepest in δ / s is along s·g; that step, seen in δ, is s times as long.
+            (Norm::L2, Some((scale, _))) => {
+                unit_length(gradient * scale.clone()).mul_scalar(size) * scale.clone()
+            }
+        }
+    }
+
+    /// A random perturbation of each input, uniform over the ε-ball, then limited to the bounds.
+    pub fn random_start(&self, inputs: &Tensor<D>, draws: &Draws) -> Tensor<D> {
+        let (shape, device) = (inputs.dims(), inputs.device().without_autodiff());
+        let scale = self.scale.as_ref();
+        let start = match self.norm {
+            Norm::Linf => draws.uniform(shape, &device),
+            Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
+        }
+        .mul_scalar(self.epsilon);
+        let start = match scale {
+            Some((scale, _)) => start * scale.clone(),
+            None => start,
+        };
+        self.project_to_bounds(inputs, start)
+    }
+
+    /// A random perturbation of each input on the edge of the ε-ball, where APGD starts: for L∞ a
+    /// uniform one stretched until its largest entry is ε, for L2 a uniform direction of length ε.
+    /// Then limited to the bounds.
+    pub fn random_edge(&self, inputs: &Tensor<D>, draws: &Draws) -> Tensor<D> {
+        let (shape, device) = (inputs.dims(), inputs.device().without_autodiff());
+        let scale = self.scale.as_ref();
+        let direction = match self.norm {
+            Norm::Linf => draws.uniform(shape, &device),
+            Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
+        };
+        let length = self.norm.of(direction.clone()).clamp_min(f32::MIN_POSITIVE);
+        let start = (direction / length).mul_scalar(self.epsilon);
+        let start = match scale {
+            Some((scale, _)) => start * scale.clone(),
+            None => start,
+        };
+        self.project_to_bounds(inputs, start)
+    }
+
+    /// The point nearest to `adversarial` whose features are whole multiples of 1 / `levels` and
+    /// which is within the ε-ball and the bounds: for L∞ rounded to the nearest such multiple that
+    /// is within ε, for L2 rounded towards the input.
+    ///
+    /// An input that is no such multiple itself, in a ball narrower than a level, has no such point
+    /// near: the result then is outside the ball, and an evaluation does not count it.
+    pub fn on_lattice(&self, inputs: &Tensor<D>, adversarial: Tensor<D>, levels: f64) -> Tensor<D> {
+        const ROUNDING: f64 = 1e-3; // of a level: a multiple that rounding moved is still one
+        let floor = |x: Tensor<D>| x.mul_scalar(levels).add_scalar(ROUNDING).floor();
+        let ceil = |x: Tensor<D>| x.mul_scalar(levels).sub_scalar(ROUNDING).ceil();
+        let near = match self.norm {
+            Norm::Linf => {
+                let reach = match &self.scale {
+                    Some((scale, _)) => scale.clone().mul_scalar(self.epsilon),
+                    None => inputs.ones_like().mul_scalar(self.epsilon),
+                };
+                let (low, high) = (inputs.clone() - reach.clone(), inputs.clone() + reach);
+                let rounded = adversarial.mul_scalar(levels).round();
+                rounded.max_pair(ceil(low)).min_pair(floor(high))
+            }
+            Norm::L2 => {
+                let above = adversarial.clone().greater(inputs.clone());
+                ceil(adversarial.clone()).mask_where(above, floor(adversarial))
+            }
+        };
+        self.clamp(near.div_scalar(levels))
+    }
+
+    /// The size of each sample's perturbation as the threat model measures it, `[n, 1, …]`.
+    ///
+    /// A frozen feature counts as it is, so any change of it is seen.
+    pub fn measure(&self, delta: Tensor<D>) -> Tensor<D> {
+        self.norm.of(match &self.scale {
+            Some((scale, _)) => {
+                let divisor = scale.clone().mask_fill(scale.clone().equal_scalar(0.0), 1.0);
+                delta / divisor
+            }
+            None => delta,
+        })
+    }
+
+    fn freeze(&self, delta: Tensor<D>) -> Tensor<D> {
+        match &self.scale {
+            Some((scale, _)) => delta * scale.clone().greater_scalar(0.0).float(),
+            None => delta,
+        }
+    }
+}
+
+/// Each sample's gradient over its L2 norm; zero where the gradient is.
+fn unit_length<const D: usize>(gradient: Tensor<D>) -> Tensor<D> {
+    // Over its largest element first: the squares of a confident sample's gradient would underflow.
+    let largest = Norm::Linf.of(gradient.clone());
+    let largest = largest.clone().mask_fill(largest.equal_scalar(0.0), 1.0);
+    let gradient = gradient / largest;
+    let length = Norm::L2.of(gradient.clone()).clamp_min(1.0); // is 0, or at least 1
+    gradient / length
+}

@@ -1,0 +1,94 @@
+//! The models and numbers of `fixtures/attacks.py`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
+use burn::tensor::{Device, Tensor, TensorData};
+use free_at::prelude::*;
+use safetensors::SafeTensors;
+use serde::Deserialize;
+
+/// The first of the 360 test digits, as in the script.
+pub(crate) const SAMPLES: usize = 200;
+const WIDTH: usize = 8;
+
+/// What the script wrote in `attacks.json`.
+#[derive(Deserialize)]
+pub(crate) struct Summary {
+    epsilon: BTreeMap<String, f64>,
+    pub(crate) square_broken: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
+    pub(crate) robust: BTreeMap<String, BTreeMap<String, usize>>,
+}
+
+pub(crate) struct Reference {
+    tensors: SafeTensors<'static>,
+    pub(crate) summary: Summary,
+}
+
+impl Reference {
+    pub(crate) fn load() -> Self {
+        Self {
+            tensors: SafeTensors::deserialize(include_bytes!("fixtures/attacks.safetensors"))
+                .unwrap(),
+            summary: serde_json::from_str(include_str!("fixtures/attacks.json")).unwrap(),
+        }
+    }
+
+    /// The values of a float tensor.
+    pub(crate) fn floats(&self, name: &str) -> Vec<f32> {
+        let bytes = self.tensors.tensor(name).unwrap().data();
+        bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    }
+
+    /// The values of a tensor of flags.
+    pub(crate) fn flags(&self, name: &str) -> Vec<bool> {
+        self.tensors.tensor(name).unwrap().data().iter().map(|&byte| byte != 0).collect()
+    }
+
+    /// The values of an integer tensor.
+    pub(crate) fn integers(&self, name: &str) -> Vec<i64> {
+        let bytes = self.tensors.tensor(name).unwrap().data();
+        let eight = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
+        bytes.chunks_exact(8).map(eight).collect()
+    }
+
+    /// A tensor of images.
+    pub(crate) fn images(&self, name: &str) -> Tensor<4> {
+        let data = TensorData::new(self.floats(name), [SAMPLES, 1, 8, 8]);
+        Tensor::from_data(data, &Device::flex())
+    }
+
+    pub(crate) fn threat(&self, norm: &str) -> ThreatModel {
+        let kind = if norm == "l2" { Norm::L2 } else { Norm::Linf };
+        ThreatModel::new(kind, Epsilon::unit(self.summary.epsilon[norm]))
+    }
+}
+
+/// A network trained by the script, with PyTorch's weights.
+pub(crate) fn model(name: &str) -> SmallCnn {
+    let bytes: &[u8] = match name {
+        "standard" => include_bytes!("fixtures/standard.safetensors"),
+        "free-8" => include_bytes!("fixtures/free-8.safetensors"),
+        "pgd-7" => include_bytes!("fixtures/pgd-7.safetensors"),
+        other => panic!("no model {other}"),
+    };
+    let mut store =
+        SafetensorsStore::from_bytes(Some(bytes.to_vec())).with_from_adapter(PyTorchToBurnAdapter);
+    let config = SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH);
+    let mut model = config.init(&Device::flex());
+    let result = model.load_from(&mut store).unwrap();
+    assert!(result.missing.is_empty() && result.unused.is_empty(), "{result:?}");
+    model
+}
+
+/// The images, with their labels.
+pub(crate) fn batch() -> Batch<4> {
+    digits::test().take(SAMPLES).batch(&Device::flex()).unwrap()
+}
+
+/// The first `n` of them, in batches.
+pub(crate) fn loader(n: usize, batch: usize) -> Arc<dyn DataLoader<Batch<4>>> {
+    digits::test().take(n).loader(batch, None, &Device::flex()).unwrap()
+}
