@@ -19,7 +19,6 @@ const WIDTH: usize = 8;
 pub(crate) struct Summary {
     epsilon: BTreeMap<String, f64>,
     pub(crate) square_broken: BTreeMap<String, BTreeMap<String, Vec<usize>>>,
-    pub(crate) robust: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 pub(crate) struct Reference {

@@ -8,15 +8,18 @@ pub(crate) struct Canvas {
     pub(crate) channels: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
+    /// Whether windows may lie against the right and the lower edge.
+    reaches_edge: bool,
 }
 
 impl Canvas {
     /// An image `[c, h, w]`; a sample of any other rank is one row.
-    pub(crate) fn of(sample: &[usize]) -> Self {
-        match *sample {
-            [channels, height, width] => Self { channels, height, width },
-            _ => Self { channels: 1, height: 1, width: sample.iter().product() },
-        }
+    pub(crate) fn of(sample: &[usize], reaches_edge: bool) -> Self {
+        let (channels, height, width) = match *sample {
+            [channels, height, width] => (channels, height, width),
+            _ => (1, 1, sample.iter().product()),
+        };
+        Self { channels, height, width, reaches_edge }
     }
 
     pub(crate) fn shape(&self, samples: usize) -> [usize; 4] {
@@ -53,7 +56,7 @@ impl Canvas {
 
     /// A grid of bumps, with a sign and a direction each, of length 1 in all, `[n, c, h, w]`.
     pub(crate) fn bumps(&self, draws: &Draws, device: &Device) -> Tensor<4> {
-        let Self { channels, height, width } = *self;
+        let Self { channels, height, width, .. } = *self;
         let side = (height / 5).max(1);
         let margin = (height - (5 * side).min(height)) / 2;
         let bump = bump(side);
@@ -113,7 +116,8 @@ impl Windows {
             Tensor::<4, Int>::from_data(TensorData::new(values, [n, 1, 1, 1]), device)
         };
         let corner = |unit: usize, free: usize| {
-            let at = |units: &Vec<f32>| (units[unit] * (free + 1) as f32) as i64;
+            let places = free + usize::from(canvas.reaches_edge);
+            let at = |units: &Vec<f32>| (units[unit] * places as f32) as i64;
             column(units.iter().map(at).collect())
         };
         let (rows, columns) = (canvas.height - high, canvas.width - wide);
@@ -200,7 +204,7 @@ mod tests {
 
     #[test]
     fn windows_lie_within_the_image_and_have_their_size() {
-        let canvas = Canvas { channels: 2, height: 6, width: 9 };
+        let canvas = Canvas::of(&[2, 6, 9], true);
         let draws = Draws::new(0, (0..200).collect());
         let windows = Windows::draw(&canvas, [3, 3], &draws, &Device::flex());
         for mask in [windows.mask.clone(), windows.second.clone()] {
@@ -219,17 +223,17 @@ mod tests {
 
     #[test]
     fn the_window_of_a_share_is_a_square_or_a_part_of_the_row() {
-        let image = Canvas::of(&[3, 32, 32]);
+        let image = Canvas::of(&[3, 32, 32], true);
         assert_eq!((image.window(0.8), image.window(0.0001)), ([29, 29], [1, 1]));
         assert_eq!((image.odd_window(0.8), image.odd_window(0.0001)), ([29, 29], [3, 3]));
-        let row = Canvas::of(&[30]);
+        let row = Canvas::of(&[30], true);
         assert_eq!((row.window(0.8), row.window(0.001)), ([1, 24], [1, 1]));
     }
 
     #[test]
     fn bumps_start_at_length_one() {
         for (height, width) in [(8, 8), (32, 32), (5, 7)] {
-            let canvas = Canvas { channels: 3, height, width };
+            let canvas = Canvas::of(&[3, height, width], true);
             let draws = Draws::new(0, vec![0, 1]);
             let bumps = canvas.bumps(&draws, &Device::flex());
             let lengths = bumps.square().sum_dim(3).sum_dim(2).sum_dim(1);
