@@ -1,87 +1,247 @@
-//! The evaluation: verdicts, counts, and that no verdict depends on the batch.
+//! The evaluation: verdicts, counts, what it costs, and that no verdict depends on the batch.
 
-use burn::data::dataloader::DataLoader;
-use burn::tensor::Device;
-use free_at::attacks::Verdict;
+use burn::tensor::{Device, Tensor};
+use free_at::attacks::{Verdict, wilson_interval};
 use free_at::prelude::*;
 
+use crate::nets::{RowNet, linf, rows};
+use crate::reference::{loader, model};
+
 const SAMPLES: usize = 60;
+const EPSILON: f64 = 0.1;
 
-fn test_data(batch_size: usize) -> std::sync::Arc<dyn DataLoader<Batch<4>>> {
-    digits::test().take(SAMPLES).loader(batch_size, None, &Device::flex()).unwrap()
+fn evaluation() -> Evaluation<4> {
+    Evaluation::new(linf(EPSILON)).with_seed(1)
 }
 
-/// A network trained for a moment: right often enough to be attacked.
-fn model() -> SmallCnn {
-    let trainer = StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
-    let model = SmallCnnConfig::new(1, digits::CLASSES).with_width(8).init(trainer.device());
-    let mut model = crate::nets::seeded(model, 0);
-    let mut optimizer = crate::nets::sgd();
-    for _ in 0..4 {
-        for batch in digits::train().loader(32, Some(0), trainer.device()).unwrap().iter() {
-            (model, _) = trainer.step(model, &mut optimizer, 0.05, &batch.unwrap()).unwrap();
-        }
-    }
-    model
-}
-
-fn evaluation(epsilon: f64) -> Evaluation<4> {
-    Evaluation::new(crate::nets::linf(epsilon))
+/// Every attack once, cheap.
+fn every_attack(norm: Norm) -> Evaluation<4> {
+    let epsilon = if norm == Norm::Linf { EPSILON } else { 0.6 };
+    Evaluation::new(ThreatModel::new(norm, Epsilon::unit(epsilon)))
         .with_seed(1)
-        .independently()
         .attack(Fgsm::new())
-        .attack(Pgd::new(5))
+        .attack(RFgsm::new().with_restarts(2))
+        .attack(Bim::new(5))
+        .attack(MiFgsm::new(5))
         .attack(Pgd::new(5).with_restarts(3))
+        .attack(Cw::new(5))
+        .attack(Apgd::ce().with_steps(10))
+        .attack(Apgd::dlr().with_steps(10).with_compaction())
+        .attack(ApgdT::new().with_steps(10).with_targets(2))
+        .attack(FabT::new().with_steps(10).with_targets(2).with_restarts(2))
+        .attack(Square::new().with_queries(40))
 }
 
 #[test]
 fn verdicts_do_not_depend_on_the_batch_size() {
-    let model = model();
-    let by_60 = evaluation(0.08).run(&model, &*test_data(60)).unwrap();
-    let by_7 = evaluation(0.08).run(&model, &*test_data(7)).unwrap();
-    assert_eq!(by_60.verdicts(), by_7.verdicts());
-    let accuracies =
-        |r: &RobustnessReport| r.attacks.iter().map(|a| a.accuracy).collect::<Vec<_>>();
-    assert_eq!(accuracies(&by_60), accuracies(&by_7));
-    assert!(by_60.clean > 0.8 && by_60.worst_case < by_60.clean, "{by_60}");
+    let model = model("free-8");
+    for norm in [Norm::Linf, Norm::L2] {
+        for target in [None, Some(Target::Random), Some(Target::MostLikely(1))] {
+            let evaluation = every_attack(norm).independently();
+            let evaluation = match &target {
+                Some(target) => evaluation.with_target(target.clone()),
+                None => evaluation,
+            };
+            let all = evaluation.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap();
+            let some = evaluation.clone().with_batch_size(13);
+            let by_7 = some.run(&model, &*loader(SAMPLES, 7)).unwrap();
+            assert_eq!(all.verdicts(), by_7.verdicts());
+            let accuracies =
+                |r: &RobustnessReport| r.attacks.iter().map(|a| a.accuracy).collect::<Vec<_>>();
+            assert_eq!(accuracies(&all), accuracies(&by_7), "{norm}, {target:?}");
+            assert_eq!(all.hash, by_7.hash);
+            assert!(all.clean > 0.8 && all.worst_case < all.clean, "{all}");
+        }
+    }
 }
 
 #[test]
 fn the_parts_of_a_report_add_up() {
-    let report = evaluation(0.08).run(&model(), &*test_data(16)).unwrap();
-    let count =
-        |wanted: fn(&Verdict) -> bool| report.verdicts().iter().filter(|v| wanted(v)).count();
-    let wrong = count(|v| *v == Verdict::Misclassified);
-    let robust = count(|v| *v == Verdict::Robust);
+    let report = every_attack(Norm::Linf).independently();
+    let report = report.run(&model("free-8"), &*loader(SAMPLES, 16)).unwrap();
+    let verdicts = report.verdicts();
+    let count = |wanted| verdicts.iter().filter(|v| **v == wanted).count();
+    let (wrong, robust) = (count(Verdict::Misclassified), count(Verdict::Robust));
     let share = |n: usize| n as f64 / SAMPLES as f64;
-    assert_eq!(report.samples.len(), SAMPLES);
+    assert_eq!(verdicts.len(), SAMPLES);
     assert_eq!(report.clean, share(SAMPLES - wrong));
     assert_eq!(report.worst_case, share(robust));
+    assert_eq!(report.worst_case_interval, wilson_interval(robust, SAMPLES));
     for attack in &report.attacks {
+        assert_eq!(attack.attacked, SAMPLES - wrong);
+        assert_eq!(attack.accuracy, share(SAMPLES - wrong - attack.broken));
         assert!(report.worst_case <= attack.accuracy && attack.accuracy <= report.clean);
+    }
+    for sample in &report.samples {
+        assert_eq!(sample.verdict == Verdict::Broken, sample.attack.is_some());
+        assert!(sample.norm.is_none_or(|norm| norm > 0.0 && norm <= EPSILON * 1.001));
     }
     // FGSM costs one gradient for each sample that is right; restarts run on what still stands.
     let right = (SAMPLES - wrong) as u64;
     assert_eq!(report.attacks[0].gradient_computations, right);
-    assert!(report.attacks[1].gradient_computations <= 5 * right);
-    let all_restarts = 3 * 5 * right;
-    let broken_early = report.attacks[2].gradient_computations;
-    assert!(broken_early < all_restarts, "broken samples leave the batch");
+    assert!(report.attacks[4].gradient_computations < 3 * 5 * right);
+    assert_eq!(report.under("square-40").unwrap(), report.attacks[10].accuracy);
+    assert_eq!(report.attacks[10].gradient_computations, 0);
+}
+
+#[test]
+fn a_cascade_gives_each_attack_what_still_stands_and_comes_to_the_same_worst_case() {
+    let model = model("free-8");
+    let cascade = every_attack(Norm::Linf).run(&model, &*loader(SAMPLES, 16)).unwrap();
+    let apart =
+        every_attack(Norm::Linf).independently().run(&model, &*loader(SAMPLES, 16)).unwrap();
+    assert_eq!(cascade.verdicts(), apart.verdicts());
+    assert!(cascade.attacks[0].broken > 0);
+    for pair in cascade.attacks.windows(2) {
+        assert_eq!(pair[1].attacked, pair[0].attacked - pair[0].broken);
+        assert!(pair[1].accuracy <= pair[0].accuracy);
+    }
+    assert_eq!(cascade.attacks.last().unwrap().accuracy, cascade.worst_case);
+    assert!(cascade.to_string().contains("+ fgsm") && !apart.to_string().contains("+ fgsm"));
+}
+
+#[test]
+fn restarts_cost_little_more_than_the_robust_samples() {
+    /// Beyond the share of robust samples: the one restart of ten that broken ones may take.
+    const SLACK: f64 = 0.1;
+    for name in ["standard", "free-8"] {
+        let attack = Pgd::new(100).with_restarts(10);
+        let report = evaluation().attack(attack).run(&model(name), &*loader(SAMPLES, SAMPLES));
+        let attack = &report.unwrap().attacks[0];
+        let without_compaction = (attack.attacked * 100 * 10) as f64;
+        let robust = 1.0 - attack.broken as f64 / attack.attacked as f64;
+        let cost = attack.gradient_computations as f64 / without_compaction;
+        assert!(cost <= robust + SLACK, "{name}: {cost} for {robust} robust");
+        assert!(cost >= robust, "robust samples take every step");
+    }
+}
+
+#[test]
+fn compaction_changes_no_verdict_of_apgd() {
+    let model = model("free-8");
+    let run = |apgd: Apgd, targeted: ApgdT| {
+        let evaluation = evaluation().attack(apgd).attack(targeted);
+        evaluation.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap()
+    };
+    let (apgd, targeted) = (Apgd::ce().with_steps(25), ApgdT::new().with_steps(25));
+    let whole = run(apgd.clone(), targeted.clone());
+    let compact = run(apgd.with_compaction(), targeted.with_compaction());
+    assert_eq!(whole.verdicts(), compact.verdicts());
+    let cost = |r: &RobustnessReport| r.attacks[0].gradient_computations;
+    assert_eq!(cost(&whole), 26 * whole.attacks[0].attacked as u64, "as the reference");
+    assert!(cost(&compact) < cost(&whole));
 }
 
 #[test]
 fn more_epsilon_is_never_better() {
-    let model = model();
-    let under = |epsilon| evaluation(epsilon).run(&model, &*test_data(60)).unwrap().worst_case;
+    let model = model("free-8");
+    let under = |epsilon| {
+        let attacks = Evaluation::new(linf(epsilon)).attack(Pgd::new(20));
+        attacks.run(&model, &*loader(SAMPLES, 60)).unwrap().worst_case
+    };
     let robust: Vec<f64> = [0.01, 0.05, 0.1, 0.3].map(under).into();
     assert!(robust.windows(2).all(|pair| pair[0] >= pair[1]), "{robust:?}");
     assert!(robust[0] > robust[3]);
 }
 
+/// Most of the digits' values are no multiples of 1/255, so both 8-bit accuracies mean something.
 #[test]
-fn a_report_survives_json() {
-    let report = evaluation(0.08).run(&model(), &*test_data(60)).unwrap();
-    let json = serde_json::to_string(&report).unwrap();
-    assert_eq!(serde_json::from_str::<RobustnessReport>(&json).unwrap(), report);
+fn eight_bit_accuracies_are_those_of_images_that_can_be_stored() {
+    let model = model("free-8");
+    let run = |epsilon| {
+        let threat = ThreatModel::linf(Epsilon::pixels(epsilon));
+        let evaluation = Evaluation::new(threat).attack(Pgd::new(20)).with_eight_bit();
+        evaluation.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap()
+    };
+    let report = run(25.0);
+    let found = report.eight_bit.unwrap();
+    assert!((found.projected - report.worst_case).abs() <= 0.1, "{report}");
+    assert!(found.rounded >= report.worst_case, "rounding can only spare a sample");
+    assert!(found.projected < report.clean);
+    assert_eq!(report.attacks[0].eight_bit, Some(found));
+    assert!(report.to_string().contains("8-bit"));
+    // Within less than half a level no other grey value can be reached.
+    let narrow = run(0.4).eight_bit.unwrap();
+    assert!(narrow.projected >= run(0.4).clean - 1.0 / SAMPLES as f64);
+}
+
+#[test]
+fn examples_on_the_lattice_are_multiples_within_epsilon() {
+    let batch = digits::test().take(SAMPLES).batch(&Device::flex()).unwrap();
+    let frozen = FrozenModel::new(&model("free-8"));
+    let threat = linf(EPSILON);
+    let draws = Draws::new(0, (0..SAMPLES as u64).collect());
+    let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws).unwrap();
+    let found = Pgd::new(5).run_once(&task.on_lattice(255.0), 0).unwrap();
+    let levels = found.clone().mul_scalar(255.0);
+    let off = (levels.clone() - levels.round()).abs().max().into_scalar::<f32>();
+    assert!(off < 1e-3, "{off}");
+    let moved = (found - batch.inputs()).abs().max().into_scalar::<f32>();
+    assert!(f64::from(moved) <= EPSILON + 1e-6 && f64::from(moved) > 0.9 * EPSILON, "{moved}");
+}
+
+#[test]
+fn a_report_survives_its_file_and_a_damaged_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let evaluation = every_attack(Norm::Linf).with_eight_bit().with_target(Target::LeastLikely);
+    let report = evaluation.run(&model("free-8"), &*loader(20, 20)).unwrap();
+    report.save(&path).unwrap();
+    assert_eq!(RobustnessReport::load(&path).unwrap(), report);
     assert!(report.to_string().contains("worst case"));
+
+    let json = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &json[..json.len() / 2]).unwrap();
+    assert!(matches!(RobustnessReport::load(&path), Err(Error::DamagedFile { .. })));
+    let nowhere = folder.path().join("no/report.json");
+    assert!(matches!(report.save(&nowhere), Err(Error::File { .. })));
+    assert!(matches!(RobustnessReport::load(nowhere), Err(Error::File { .. })));
+}
+
+#[test]
+fn inputs_of_other_ranks_are_attacked_by_every_attack() {
+    let device = Device::flex();
+    let wide = linf(0.3).with_scale(vec![1.0, 2.0, 0.0, 1.0, 1.0, 0.5]);
+    let l2 = ThreatModel::l2(Epsilon::unit(0.5)).with_bounds(Bounds::None);
+    let model = RowNet::new(1, &device);
+    for threat in [wide, l2.clone()] {
+        let evaluation = Evaluation::<2>::new(threat.clone())
+            .attack(Fgsm::new())
+            .attack(RFgsm::new())
+            .attack(Bim::new(5))
+            .attack(MiFgsm::new(5))
+            .attack(Cw::new(5))
+            .attack(Apgd::dlr().with_steps(10))
+            .attack(ApgdT::new().with_steps(10).with_targets(3))
+            .attack(FabT::new().with_steps(10).with_targets(3));
+        let evaluation = match threat.norm() {
+            Norm::Linf => evaluation.attack(Square::new().with_queries(40)),
+            Norm::L2 => evaluation,
+        };
+        let report = evaluation.independently().run(&model, &*rows(&model, 24)).unwrap();
+        assert_eq!(report.clean, 1.0);
+        for attack in &report.attacks {
+            assert!(attack.broken > 0, "{} breaks nothing:\n{report}", attack.name);
+        }
+    }
+    let square = Evaluation::<2>::new(l2).attack(Square::new());
+    let refused = square.run(&model, &*rows(&model, 24)).unwrap_err();
+    assert!(matches!(refused, Error::Unsupported { attack: "Square", .. }), "{refused}");
+    // A frozen feature stays as it is.
+    let draws = Draws::new(0, vec![0]);
+    let frozen = FrozenModel::new(&model);
+    let inputs = Tensor::<2>::full([1, 6], 0.5, &device);
+    let labels = Labels::untargeted(Tensor::from_data([0], &device));
+    let threat = linf(0.3).with_scale(vec![1.0, 2.0, 0.0, 1.0, 1.0, 0.5]);
+    let task = AttackTask::new(&frozen, inputs, labels, &threat, draws).unwrap();
+    let attacks: [&dyn Attack<2>; 4] = [
+        &Apgd::ce(),
+        &ApgdT::new().with_targets(3),
+        &FabT::new().with_targets(3),
+        &Square::new().with_queries(40),
+    ];
+    for attack in attacks {
+        let found: Vec<f32> = attack.run_once(&task, 0).unwrap().try_into_vec_as().unwrap();
+        assert_eq!(found[2], 0.5, "{}", attack.name());
+    }
 }

@@ -7,5 +7,7 @@ mod evaluation;
 mod free_against_pytorch;
 mod nets;
 mod properties;
+mod records;
 mod reference;
 mod training_loops;
+mod warnings;

@@ -64,6 +64,41 @@ impl Classifier<2> for LinearNet {
     }
 }
 
+/// A linear classifier of rows `[n, 6]` into four classes.
+#[derive(Module, Debug)]
+pub(crate) struct RowNet {
+    linear: Linear,
+}
+
+impl RowNet {
+    pub(crate) fn new(seed: u64, device: &Device) -> Self {
+        seeded(Self { linear: LinearConfig::new(6, 4).init(device) }, seed)
+    }
+}
+
+impl Classifier<2> for RowNet {
+    fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
+        self.linear.forward(rows)
+    }
+}
+
+/// `n` rows that the network gets right, whatever it says of them, in batches of ten.
+pub(crate) fn rows(model: &RowNet, n: usize) -> Arc<dyn DataLoader<Batch<2>>> {
+    struct Rows(RowNet);
+    impl Batcher<u64, Batch<2>> for Rows {
+        fn batch(&self, ids: Vec<u64>, device: &Device) -> Batch<2> {
+            let rows = ids.iter().map(|id| values([1, 6], *id, device)).collect();
+            let rows = Tensor::cat(rows, 0);
+            let labels = self.0.logits(rows.clone()).argmax(1).squeeze_dim(1);
+            Batch::new(rows, labels).unwrap()
+        }
+    }
+    DataLoaderBuilder::new(Rows(model.clone()))
+        .batch_size(10)
+        .set_device(Device::flex())
+        .build(InMemDataset::new((0..n as u64).collect()))
+}
+
 /// The model with weights that depend on the seed alone.
 ///
 /// The backend's generator is one for the whole process, and tests run side by side in it.

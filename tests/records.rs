@@ -1,0 +1,130 @@
+//! Evaluations that are stopped and go on from their record.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use free_at::attacks::EvaluationProgress;
+use free_at::prelude::*;
+use safetensors::SafeTensors;
+
+use crate::nets::linf;
+use crate::reference::{loader, model};
+
+const SAMPLES: usize = 40;
+
+fn evaluation(folder: &Path) -> Evaluation<4> {
+    Evaluation::new(linf(0.1))
+        .attack(Fgsm::new())
+        .attack(Pgd::new(8).with_restarts(3))
+        .attack(Square::new().with_queries(20))
+        .with_eight_bit()
+        .with_record(folder.join("record.jsonl"))
+        .with_examples(folder.join("examples.safetensors"))
+}
+
+fn run(evaluation: &Evaluation<4>) -> Result<RobustnessReport, Error> {
+    evaluation.run(&model("free-8"), &*loader(SAMPLES, 16))
+}
+
+/// The same but for the time it took and what the checks before the attacks cost.
+fn assert_same(a: &RobustnessReport, b: &RobustnessReport) {
+    let timeless = |report: &RobustnessReport| {
+        let mut report = report.clone();
+        report.attacks.iter_mut().for_each(|attack| attack.seconds = 0.0);
+        report
+    };
+    assert_eq!(timeless(a), timeless(b));
+}
+
+#[test]
+fn a_stopped_evaluation_goes_on_without_repeating_anything() {
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = run(&evaluation(whole.path())).unwrap();
+    assert!(expected.attacks[1].broken > 0);
+
+    let batches = Arc::new(AtomicUsize::new(0));
+    let stopping_after = |limit: usize| {
+        let batches = batches.clone();
+        let start = batches.load(Ordering::SeqCst);
+        evaluation(parts.path()).with_progress(move |at: &EvaluationProgress| {
+            assert!(at.done <= at.samples && at.run < at.runs);
+            match batches.fetch_add(1, Ordering::SeqCst) + 1 - start >= limit {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })
+    };
+    for limit in [1, 4, 5] {
+        assert_eq!(run(&stopping_after(limit)).unwrap_err(), Error::Stopped);
+        // As a killed process leaves it: in the middle of a line, and of an example.
+        for (file, rest) in
+            [("record.jsonl", &b"{\"projected\":fal"[..]), ("record.jsonl.examples", b"abc")]
+        {
+            use std::io::Write;
+            let path = parts.path().join(file);
+            let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+            file.write_all(rest).unwrap();
+        }
+    }
+    let resumed = run(&stopping_after(usize::MAX)).unwrap();
+    assert_same(&resumed, &expected);
+
+    let examples = |folder: &Path| std::fs::read(folder.join("examples.safetensors")).unwrap();
+    assert_eq!(examples(parts.path()), examples(whole.path()));
+    // A finished evaluation has nothing left to do.
+    let before = batches.load(Ordering::SeqCst);
+    assert_same(&run(&stopping_after(1)).unwrap(), &expected);
+    assert_eq!(batches.load(Ordering::SeqCst), before);
+}
+
+#[test]
+fn saved_examples_are_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(&evaluation(folder.path())).unwrap();
+    let bytes = std::fs::read(folder.path().join("examples.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let view = tensors.tensor("adversarial").unwrap();
+    assert_eq!(view.shape(), [SAMPLES, 1, 8, 8]);
+    let values: Vec<f32> =
+        view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let broken = tensors.tensor("broken").unwrap().data().to_vec();
+    for (at, image) in digits::test().take(SAMPLES).images().iter().enumerate() {
+        let moved = values[at * 64..][..64].iter().zip(&image.pixels).map(|(a, b)| (a - b).abs());
+        let norm = f64::from(moved.fold(0.0, f32::max));
+        assert_eq!(norm, report.samples[at].norm.unwrap_or(0.0), "sample {at}");
+        assert_eq!(broken[at] == 1, report.samples[at].norm.is_some());
+    }
+}
+
+#[test]
+fn records_of_other_evaluations_and_damaged_ones_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record.jsonl");
+    run(&evaluation(folder.path())).unwrap();
+    let written = std::fs::read_to_string(&record).unwrap();
+
+    let others = [
+        evaluation(folder.path()).with_seed(1),
+        evaluation(folder.path()).attack(Fgsm::new().with_objective(Objective::Margin)),
+        evaluation(folder.path()).with_target(Target::Random),
+        evaluation(folder.path()).independently(),
+    ];
+    for other in others {
+        assert!(matches!(run(&other), Err(Error::OtherEvaluation { .. })));
+    }
+    let other_model = evaluation(folder.path()).run(&model("pgd-7"), &*loader(SAMPLES, 16));
+    assert!(matches!(other_model, Err(Error::OtherEvaluation { .. })));
+    let fewer = evaluation(folder.path()).run(&model("free-8"), &*loader(SAMPLES - 1, 16));
+    assert!(matches!(fewer, Err(Error::OtherEvaluation { .. })));
+
+    let garbled = written.replacen("\"attack\":1", "\"attack\":x", 1);
+    for damaged in [garbled, String::new(), "{}\n".into(), "not json\n".into()] {
+        std::fs::write(&record, damaged).unwrap();
+        assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
+    }
+    std::fs::write(&record, &written).unwrap();
+    std::fs::write(folder.path().join("record.jsonl.examples"), [0; 4]).unwrap();
+    assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
+}
