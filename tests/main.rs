@@ -1,6 +1,7 @@
 //! What free-at promises, checked from outside.
 
 mod attacks_against_pytorch;
+mod bad_evaluations;
 mod bad_input;
 mod counting;
 mod evaluation;

@@ -97,8 +97,16 @@ proptest! {
         let frozen = FrozenModel::new(&model);
         let threat = ThreatModel::new(norm, Epsilon::unit(epsilon));
         let unbounded = threat.clone().with_bounds(Bounds::None);
+        let (fgsm, rfgsm, bim, mi) = (Fgsm::new(), RFgsm::new(), Bim::new(5), MiFgsm::new(5));
+        let (pgd, cw) = (Pgd::new(5).with_restarts(2), Cw::new(5));
+        let (apgd, fab) = (Apgd::dlr().with_steps(8), FabT::new().with_steps(8).with_targets(2));
+        let towards = ApgdT::new().with_objective(Objective::Margin).with_targets(2).with_steps(8);
         let draws = Draws::new(seed, vec![0, 1, 2]);
-        let attacks: [&dyn Attack<2>; 3] = [&Fgsm::new(), &Bim::new(5), &Pgd::new(5).with_restarts(2)];
+        let square = Square::new().with_queries(10);
+        let mut attacks: Vec<&dyn Attack<2>> = vec![&fgsm, &rfgsm, &bim, &mi, &pgd, &cw, &apgd, &fab, &towards];
+        if norm == Norm::Linf {
+            attacks.push(&square);
+        }
         for attack in attacks {
             let run = |threat: &ThreatModel| {
                 let (x, y) = (batch.inputs(), batch.truth());
@@ -162,7 +170,7 @@ fn every_attack_ascends_every_objective_untargeted_and_targeted() {
 }
 
 #[test]
-fn a_targeted_attack_reaches_its_target() {
+fn every_targeted_attack_reaches_its_target() {
     let device = Device::flex();
     let batch = rows(&[0.5; 12], &device);
     let frozen = FrozenModel::new(&LinearNet::new(1, &device));
@@ -171,9 +179,24 @@ fn a_targeted_attack_reaches_its_target() {
     let wide = linf(5.0).with_bounds(Bounds::None);
     let draws = Draws::new(0, vec![0, 1, 2]);
     let task = AttackTask::new(&frozen, batch.inputs(), labels.clone(), &wide, draws).unwrap();
-    let found = Pgd::new(20).perturb(&task).unwrap();
-    let fooled = labels.fooled(frozen.logits(found).unwrap());
-    assert_eq!(fooled.int().try_into_vec_as::<i32>().unwrap(), [1, 1, 1]);
+    let attacks: [&dyn Attack<2>; 9] = [
+        &Fgsm::new(),
+        &RFgsm::new().with_random_share(0.1),
+        &Bim::new(20),
+        &MiFgsm::new(20),
+        &Pgd::new(20),
+        &Cw::new(20),
+        &Apgd::ce(),
+        &ApgdT::new().with_objective(Objective::Margin),
+        &Square::new().with_queries(200),
+    ];
+    for attack in attacks.into_iter().chain([&FabT::new() as &dyn Attack<2>]) {
+        let found = attack.perturb(&task).unwrap();
+        let fooled = labels.fooled(frozen.logits(found).unwrap());
+        let fooled: Vec<i32> = fooled.int().try_into_vec_as().unwrap();
+        assert_eq!(fooled, [1, 1, 1], "{}", attack.name());
+        assert_eq!(attack.runs(true), 1, "aims at the one class");
+    }
 }
 
 #[test]

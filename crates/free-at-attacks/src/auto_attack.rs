@@ -51,6 +51,12 @@ impl AutoAttack {
         Self { targeted: self.targeted.with_objective(Objective::Margin), ..self }
     }
 
+    /// With another number of queries for Square; at least 1. Default: 5,000.
+    #[must_use]
+    pub fn with_queries(self, queries: usize) -> Self {
+        Self { square: self.square.with_queries(queries), ..self }
+    }
+
     /// As [`Apgd::with_compaction`]: the same verdicts at less cost.
     #[must_use]
     pub fn with_compaction(self) -> Self {

@@ -143,7 +143,7 @@ impl<const D: usize> PerturbationSet<D> {
         let (shape, device) = (inputs.dims(), inputs.device().without_autodiff());
         let scale = self.scale.as_ref();
         let direction = match self.norm {
-            Norm::Linf => draws.uniform(shape, &device),
+            Norm::Linf => self.freeze(draws.uniform(shape, &device)),
             Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
         };
         let length = self.norm.of(direction.clone()).clamp_min(f32::MIN_POSITIVE);

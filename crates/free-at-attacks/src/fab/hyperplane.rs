@@ -86,3 +86,111 @@ fn lengths(norm: Norm, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>
     let lambda = lambda.mask_fill(passed.equal_scalar(all), FAR).clamp_max(FAR);
     (speed * lambda).min_pair(room)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+    use free_at_core::{Bounds, Epsilon, ThreatModel};
+    use proptest::prelude::*;
+
+    const FEATURES: usize = 6;
+    /// Rounding of sums of a few numbers of order 1.
+    const ROUNDING: f32 = 1e-4;
+
+    fn rows(values: &[f32]) -> Tensor<2> {
+        let shape = [values.len() / FEATURES, FEATURES];
+        Tensor::from_data(TensorData::new(values.to_vec(), shape), &Device::flex())
+    }
+
+    fn step(threat: &ThreatModel, point: &[f32], value: f32, w: &[f32]) -> Vec<f32> {
+        let value = Tensor::<1>::from_data([value], &Device::flex());
+        let allowed = threat.around(&rows(point)).unwrap();
+        step_onto(&allowed, &rows(point), value, rows(w)).try_into_vec_as().unwrap()
+    }
+
+    fn size(norm: Norm, step: &[f32]) -> f32 {
+        match norm {
+            Norm::Linf => step.iter().fold(0.0, |most, move_| most.max(move_.abs())),
+            Norm::L2 => step.iter().map(|move_| move_ * move_).sum::<f32>().sqrt(),
+        }
+    }
+
+    fn dot(a: &[f32], b: &[f32]) -> f32 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    /// A unit row of weights with some that are zero.
+    fn weights() -> impl Strategy<Value = Vec<f32>> {
+        let weight = prop_oneof![1 => Just(0.0_f32), 4 => 0.1..1.0_f32, 4 => -1.0..-0.1_f32];
+        proptest::collection::vec(weight, FEATURES)
+    }
+
+    proptest! {
+        /// The step reaches the plane where the bounds let it, stays within them, and no step of a
+        /// crowd of others that also reach the plane is shorter.
+        #[test]
+        fn the_step_is_the_shortest_within_the_bounds(
+            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            point in proptest::collection::vec(0.0..1.0_f32, FEATURES),
+            w in weights(),
+            value in -2.0..2.0_f32,
+            others in proptest::collection::vec(proptest::collection::vec(0.0..1.0_f32, FEATURES), 40),
+        ) {
+            let threat = ThreatModel::new(norm, Epsilon::unit(1.0));
+            let found = step(&threat, &point, value, &w);
+            for (x, move_) in point.iter().zip(&found) {
+                prop_assert!((-ROUNDING..=1.0 + ROUNDING).contains(&(x + move_)));
+            }
+            // The nearest the plane can be come to: every feature at the bound that helps.
+            let against = -value.signum();
+            let farthest: f32 = point.iter().zip(&w).map(|(x, w)| {
+                if w * against > 0.0 { w * (1.0 - x) } else { -w * x }
+            }).sum();
+            let left = value + dot(&w, &found);
+            let unreachable = value + farthest;
+            let expected = if unreachable * value > 0.0 { unreachable } else { 0.0 };
+            prop_assert!((left - expected).abs() < ROUNDING, "{left}, not {expected}");
+            if expected != 0.0 {
+                return Ok(());
+            }
+            // Every point beyond the plane is at least as far as the step.
+            for other in others {
+                let way: Vec<f32> = other.iter().zip(&point).map(|(o, x)| o - x).collect();
+                if (value + dot(&w, &way)) * value <= 0.0 {
+                    prop_assert!(size(norm, &found) <= size(norm, &way) + ROUNDING);
+                }
+            }
+        }
+
+        /// Without bounds the distance is |value| over the dual norm of w, also in units of a scale.
+        #[test]
+        fn without_bounds_the_distance_is_known(
+            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            w in weights().prop_filter("no plane", |w| w.iter().any(|w| *w != 0.0)),
+            value in -2.0..2.0_f32,
+            scale in proptest::collection::vec(0.5..2.0_f32, FEATURES),
+            infinite: bool,
+        ) {
+            let bounds = match infinite {
+                true => Bounds::None,
+                false => Bounds::PerFeature {
+                    low: vec![f32::NEG_INFINITY; FEATURES],
+                    high: vec![f32::INFINITY; FEATURES],
+                },
+            };
+            let threat = ThreatModel::new(norm, Epsilon::unit(1.0))
+                .with_bounds(bounds)
+                .with_scale(scale.clone());
+            let found = step(&threat, &[0.5; FEATURES], value, &w);
+            prop_assert!((value + dot(&w, &found)).abs() < ROUNDING);
+            let units: Vec<f32> = found.iter().zip(&scale).map(|(d, s)| d / s).collect();
+            let scaled: Vec<f32> = w.iter().zip(&scale).map(|(w, s)| w * s).collect();
+            let dual = match norm {
+                Norm::Linf => scaled.iter().map(|w| w.abs()).sum::<f32>(),
+                Norm::L2 => size(Norm::L2, &scaled),
+            };
+            prop_assert!((size(norm, &units) - value.abs() / dual).abs() < ROUNDING);
+        }
+    }
+}

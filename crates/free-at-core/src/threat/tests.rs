@@ -100,6 +100,44 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn a_start_on_the_edge_is_on_the_edge(threat in threats(), seed: u64) {
+        let threat = threat.with_bounds(Bounds::None);
+        let inputs = tensor(&[0.5; 12]);
+        let allowed = threat.around(&inputs).unwrap();
+        let start = allowed.random_edge(&inputs, &Draws::new(seed, vec![0, 1, 2]));
+        for size in read(allowed.measure(start).expand(SHAPE)) {
+            prop_assert!((size / threat.epsilon().value() as f32 - 1.0).abs() <= ROUNDING);
+        }
+    }
+
+    /// From a stored image a point in the ball goes to a stored image in the ball, less than one
+    /// level away.
+    #[test]
+    fn the_lattice_is_reached_within_the_ball(
+        norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+        levels in proptest::collection::vec(0..256_u16, 12),
+        delta in values(-1.0..1.0),
+        pixels in 0.0..12.0_f64,
+    ) {
+        const LEVELS: f64 = 255.0;
+        let inputs: Vec<f32> = levels.iter().map(|level| f32::from(*level) / 255.0).collect();
+        let inputs = tensor(&inputs);
+        let threat = ThreatModel::new(norm, Epsilon::pixels(pixels + 0.01));
+        let allowed = threat.around(&inputs).unwrap();
+        let found = inputs.clone() + allowed.project(&inputs, tensor(&delta));
+        let stored = allowed.on_lattice(&inputs, found.clone(), LEVELS);
+        let size = allowed.measure(stored.clone() - inputs).max().into_scalar::<f32>();
+        prop_assert!(size <= threat.epsilon().value() as f32 + ROUNDING);
+        for (stored, found) in read(stored).into_iter().zip(read(found)) {
+            let level = stored * LEVELS as f32;
+            prop_assert!((level - level.round()).abs() < 1e-3 && (0.0..=1.0).contains(&stored));
+            prop_assert!((stored - found).abs() * (LEVELS as f32) < 1.01);
+        }
+    }
+}
+
 #[test]
 fn a_gradient_of_zero_gives_no_step() {
     for threat in [ThreatModel::linf(Epsilon::unit(0.1)), ThreatModel::l2(Epsilon::unit(0.1))] {

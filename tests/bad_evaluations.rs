@@ -1,0 +1,173 @@
+//! Evaluations that make no sense are refused with the reason, and attacks that cheat are found out.
+
+use burn::tensor::{Device, Int, Tensor};
+use free_at::attacks::Evaluation;
+use free_at::prelude::*;
+
+use crate::nets::{ConvNet, RowNet, linf, loader, rows, seeded};
+
+fn refusal(evaluation: Evaluation<4>) -> Error {
+    let model = seeded(SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex()), 0);
+    let test = digits::test().take(16).loader(8, None, &Device::flex()).unwrap();
+    evaluation.run(&model, &*test).unwrap_err()
+}
+
+#[test]
+fn configurations_that_make_no_sense() {
+    let evaluation = || Evaluation::new(linf(0.1));
+    assert_eq!(refusal(evaluation()), Error::NoAttack);
+    let twice = evaluation().attack(Fgsm::new()).attack(Fgsm::new());
+    assert_eq!(refusal(twice), Error::DuplicateAttack { name: "fgsm".into() });
+    let no_batch = evaluation().attack(Fgsm::new()).with_batch_size(0);
+    assert_eq!(refusal(no_batch), Error::BatchSize);
+    let narrow = linf(0.1).with_bounds(Bounds::Range { low: 0.0, high: 0.5 });
+    let outside = Evaluation::new(narrow).attack(Fgsm::new());
+    assert!(matches!(refusal(outside), Error::InputOutOfBounds { high: 0.5, .. }));
+    assert!(matches!(refusal(evaluation().attack(Bim::new(0))), Error::Steps { .. }));
+    let no_targets = evaluation().attack(ApgdT::new().with_targets(0));
+    assert!(matches!(refusal(no_targets), Error::AttackParameter { attack: "APGD-T", .. }));
+    let rho = evaluation().attack(Apgd::ce().with_rho(1.5));
+    assert!(matches!(refusal(rho), Error::AttackParameter { attack: "APGD", .. }));
+}
+
+#[test]
+fn targets_that_do_not_exist_or_are_the_truth() {
+    let aimed =
+        |target| refusal(Evaluation::new(linf(0.1)).attack(Fgsm::new()).with_target(target));
+    let classes = digits::CLASSES;
+    for k in [0, classes] {
+        let expected = Error::TargetClass { class: k, classes };
+        assert_eq!(aimed(Target::MostLikely(k)), expected);
+    }
+    let truth: Vec<usize> = digits::test().images().iter().map(|image| image.label).collect();
+    let mut given: Vec<usize> = truth.iter().map(|label| (label + 1) % classes).collect();
+    given[11] = truth[11];
+    let expected = Error::TargetIsTruth { sample: 11, class: truth[11] };
+    assert_eq!(aimed(Target::Given(given.clone())), expected);
+    given[11] = classes;
+    assert_eq!(aimed(Target::Given(given.clone())), Error::TargetClass { class: classes, classes });
+    let short = given[..9].to_vec();
+    assert_eq!(aimed(Target::Given(short)), Error::TargetCount { expected: 10, found: 9 });
+}
+
+#[test]
+fn models_with_too_few_classes_for_an_attack() {
+    let three = ConvNet::new(1, &Device::flex());
+    let run = |evaluation: Evaluation<4>| evaluation.run(&three, &*loader(None));
+    let of = |attack| run(Evaluation::new(linf(0.1)).attacks([attack])).err();
+    let small = |attack: ApgdT| std::sync::Arc::new(attack.with_steps(2).with_targets(2));
+    let few = |expected| Some(Error::TooFewClasses { expected, found: 3 });
+    assert_eq!(of(small(ApgdT::new())), few(4));
+    assert_eq!(of(small(ApgdT::new().with_objective(Objective::Margin))), None);
+    let nine = Some(Error::TargetClass { class: 9, classes: 3 });
+    assert_eq!(of(std::sync::Arc::new(FabT::new())), nine);
+    assert_eq!(of(std::sync::Arc::new(Apgd::dlr().with_steps(2))), None);
+    let aimed = Evaluation::new(linf(0.1)).with_target(Target::Random);
+    assert_eq!(run(aimed.attack(Apgd::dlr())).err(), few(4));
+    // The way out that the errors and the guide name.
+    let auto = AutoAttack::standard().with_targets(2).with_margin().with_queries(20);
+    assert!(run(Evaluation::new(linf(0.1)).attacks(auto.attacks())).is_ok());
+}
+
+#[test]
+fn labels_that_the_model_does_not_have() {
+    struct Foreign;
+    impl burn::data::dataloader::batcher::Batcher<u64, Batch<2>> for Foreign {
+        fn batch(&self, ids: Vec<u64>, device: &Device) -> Batch<2> {
+            let labels = Tensor::<1, Int>::full([ids.len()], 4, device);
+            Batch::new(Tensor::full([ids.len(), 6], 0.5, device), labels).unwrap()
+        }
+    }
+    let test = burn::data::dataloader::DataLoaderBuilder::new(Foreign)
+        .batch_size(2)
+        .set_device(Device::flex())
+        .build(burn::data::dataset::InMemDataset::new(vec![0, 1]));
+    let model = RowNet::new(1, &Device::flex());
+    let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
+    assert_eq!(refused.unwrap_err(), Error::Label { sample: 0, label: 4, classes: 4 });
+    let empty = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*rows(&model, 0));
+    assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
+}
+
+#[test]
+fn attacks_given_what_does_not_belong_together() {
+    let device = Device::flex();
+    let frozen = FrozenModel::new(&RowNet::new(1, &device));
+    let inputs = || Tensor::<2>::full([2, 6], 0.5, &device);
+    let labels = |n| Labels::untargeted(Tensor::zeros([n], &device));
+    let draws = |n| Draws::new(0, (0..n).collect());
+    let new = |inputs, labels, draws| AttackTask::new(&frozen, inputs, labels, &linf(0.1), draws);
+    let refused = new(inputs(), labels(3), draws(2)).err();
+    assert_eq!(refused, Some(Error::BatchLength { inputs: 2, labels: 3 }));
+    let refused = new(inputs(), labels(2), draws(1)).err();
+    assert_eq!(refused, Some(Error::BatchLength { inputs: 2, labels: 1 }));
+    let task = new(inputs(), labels(2), draws(2)).unwrap();
+    let refused = task.starting_at(Tensor::zeros([2, 5], &device)).err();
+    assert_eq!(refused, Some(Error::SampleShape { expected: vec![2, 6], found: vec![2, 5] }));
+}
+
+#[test]
+fn an_attack_that_leaves_the_threat_model() {
+    /// Moves every feature by twice epsilon, or past the input bounds.
+    #[derive(Debug)]
+    struct Cheat {
+        past_bounds: bool,
+    }
+    impl free_at::core::AttackParameters for Cheat {
+        fn name(&self) -> String {
+            "cheat".into()
+        }
+        fn check(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn gradient_computations(&self) -> usize {
+            0
+        }
+    }
+    impl Attack<4> for Cheat {
+        fn run_once(&self, task: &AttackTask<4>, _: usize) -> Result<Tensor<4>, Error> {
+            let (inputs, epsilon) = (task.inputs(), task.allowed().epsilon());
+            Ok(match self.past_bounds {
+                true => inputs.clone().add_scalar(epsilon),
+                false => inputs.clone().add_scalar(2.0 * epsilon).clamp(0.0, 1.0),
+            })
+        }
+    }
+    let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
+    let model = seeded(SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex()), 0);
+    for past_bounds in [true, false] {
+        let cheat = Evaluation::new(linf(0.1)).attack(Cheat { past_bounds });
+        let refused = cheat.run(&model, &*test).unwrap_err();
+        assert!(matches!(refused, Error::OutsideThreatModel { .. }), "{refused}");
+    }
+}
+
+#[test]
+fn inputs_that_are_no_numbers_are_not_evaluated() {
+    struct Nan;
+    impl burn::data::dataloader::batcher::Batcher<usize, Batch<4>> for Nan {
+        fn batch(&self, items: Vec<usize>, device: &Device) -> Batch<4> {
+            let inputs = Tensor::full([items.len(), 2, 5, 5], 0.5, device);
+            let inputs = inputs.slice_fill([1..2, 0..1, 2..3, 2..3], f32::NAN);
+            Batch::new(inputs, Tensor::zeros([items.len()], device)).unwrap()
+        }
+    }
+    let items = burn::data::dataset::InMemDataset::new(vec![0; 4]);
+    let test = burn::data::dataloader::DataLoaderBuilder::new(Nan)
+        .batch_size(4)
+        .set_device(Device::flex())
+        .build(items);
+    let model = ConvNet::new(1, &Device::flex());
+    let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
+    assert!(matches!(refused, Err(Error::InputNotFinite { .. })));
+}
+
+#[test]
+fn rounding_is_not_taken_for_a_defect_of_the_attack() {
+    let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
+    let model = SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex());
+    for threat in [linf(1e-4), ThreatModel::l2(Epsilon::unit(1e-4))] {
+        let tiny = Evaluation::new(threat).attack(Fgsm::new()).attack(Pgd::new(3));
+        assert!(tiny.run(&model, &*test).is_ok());
+    }
+}
