@@ -2,8 +2,8 @@
 
 mod hyperplane;
 
-use burn::tensor::{Bool, Tensor};
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Target};
+use burn::tensor::{Bool, Int, Tensor};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::apgd_t::{TARGETS, check_targets, enough_classes};
@@ -16,7 +16,7 @@ use hyperplane::step_onto;
 ///
 /// Croce and Hein, "Minimally distorted adversarial examples with a fast adaptive boundary attack",
 /// 2020, in the targeted form of AutoAttack: at each step the boundary between the true class and
-/// the target is linearised; the point and the input are both projected onto it within the bounds,
+/// the target (in a targeted evaluation, between the target and the best other class) is linearised; the point and the input are both projected onto it within the bounds,
 /// and the next point lies between the two, overshooting by η; a point across the boundary moves
 /// back towards the input by β. It minimises the norm, so ε only decides which results count;
 /// [`FabT::closest`] has them all.
@@ -96,7 +96,7 @@ impl FabT {
         leaves: bool,
     ) -> Result<(Tensor<D>, Option<Search<D>>), Error> {
         self.check()?;
-        let mut labels = self.aim(task, run)?;
+        let mut aim = self.aim(task, run)?;
         let mut standing = Standing::new(task, leaves);
         let mut search = Search {
             point: self.start(task, run),
@@ -105,7 +105,7 @@ impl FabT {
         };
         for _ in 0..self.steps {
             let here = standing.task();
-            let point = self.next_point(here, &labels, search.point.clone())?;
+            let point = self.next_point(here, &aim, search.point.clone())?;
             let fooled = here.labels().fooled(here.logits(point.clone())?);
             let within = search.arrive(here, point, fooled, self.beta);
             let closest = search.closest.clone();
@@ -113,7 +113,7 @@ impl FabT {
             match standing.leave()? {
                 Left::Nobody => {}
                 Left::Some(stay) => {
-                    labels = labels.select(&stay);
+                    aim = aim.select(0, stay.clone());
                     search = Search {
                         point: search.point.select(0, stay.clone()),
                         closest: search.closest.select(0, stay.clone()),
@@ -127,15 +127,18 @@ impl FabT {
         Ok((standing.finish(inputs), Some(search)))
     }
 
-    fn aim<const D: usize>(&self, task: &AttackTask<D>, run: usize) -> Result<Labels, Error> {
-        match task.labels().target() {
-            Some(_) => Ok(task.labels().clone()),
-            None => {
-                let clean = task.logits(task.inputs().clone())?;
-                let target = Target::MostLikely(1 + run / self.restarts);
-                target.labels(&clean, &task.labels().truth(), task.draws())
-            }
+    /// The class that each sample is driven towards.
+    fn aim<const D: usize>(
+        &self,
+        task: &AttackTask<D>,
+        run: usize,
+    ) -> Result<Tensor<1, Int>, Error> {
+        if let Some(target) = task.labels().target() {
+            return Ok(target);
         }
+        let clean = task.logits(task.inputs().clone())?;
+        let target = Target::MostLikely(1 + run / self.restarts);
+        target.classes(&clean, &task.labels().truth(), task.draws())
     }
 
     fn start<const D: usize>(&self, task: &AttackTask<D>, run: usize) -> Tensor<D> {
@@ -151,12 +154,16 @@ impl FabT {
     fn next_point<const D: usize>(
         &self,
         task: &AttackTask<D>,
-        labels: &Labels,
+        aim: &Tensor<1, Int>,
         point: Tensor<D>,
     ) -> Result<Tensor<D>, Error> {
         const SMALLEST: f64 = 1e-8; // keeps α defined where both projections are zero
         let (allowed, inputs) = (task.allowed(), task.inputs());
-        let found = task.gradient_of(point.clone(), |logits| logit_gap(logits, labels))?;
+        let found = task.gradient_of(point.clone(), |logits| match task.labels().target() {
+            // Taken for the target means above every other class, not above the true one alone.
+            Some(_) => Objective::Margin.values(logits, task.labels()),
+            None => Ok(of_class(&logits, aim) - of_class(&logits, &task.labels().truth())),
+        })?;
         let way = inputs.clone() - point.clone();
         let slope = dot(found.gradient.clone(), way);
         let from_point = step_onto(allowed, &point, found.values.clone(), found.gradient.clone());
@@ -202,13 +209,9 @@ impl<const D: usize> Search<D> {
     }
 }
 
-/// The target's logit minus the true class's.
-fn logit_gap(logits: Tensor<2>, labels: &Labels) -> Result<Tensor<1>, Error> {
-    let of = |class: burn::tensor::Tensor<1, burn::tensor::Int>| {
-        logits.clone().gather(1, class.unsqueeze_dim(1)).squeeze_dim::<1>(1)
-    };
-    let target = labels.target().expect("FAB-T aims at a class");
-    Ok(of(target) - of(labels.truth()))
+/// The logit of each sample's class, `[n]`.
+fn of_class(logits: &Tensor<2>, class: &Tensor<1, Int>) -> Tensor<1> {
+    logits.clone().gather(1, class.clone().unsqueeze_dim(1)).squeeze_dim(1)
 }
 
 /// The scalar product of each sample's features, `[n]`.

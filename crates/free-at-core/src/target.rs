@@ -14,8 +14,8 @@ use crate::{Draws, Error, Labels};
 /// let logits = Tensor::from_data([[2.0, 0.5, 1.0, -1.0]], &Device::flex());
 /// let truth = Tensor::<1, Int>::from_data([0], &Device::flex());
 /// let aim = |target: Target| -> Result<Vec<i32>, Error> {
-///     let labels = target.labels(&logits, &truth, &Draws::new(0, vec![0]))?;
-///     Ok(labels.target().unwrap().try_into_vec_as().unwrap())
+///     let classes = target.classes(&logits, &truth, &Draws::new(0, vec![0]))?;
+///     Ok(classes.try_into_vec_as().unwrap())
 /// };
 /// assert_eq!(aim(Target::LeastLikely)?, [3]);
 /// assert_eq!(aim(Target::MostLikely(2))?, [1]);
@@ -38,6 +38,19 @@ pub enum Target {
 impl Target {
     /// Labels that aim at the chosen classes.
     ///
+    /// # Errors
+    /// Those of [`classes`](Self::classes).
+    pub fn labels(
+        &self,
+        logits: &Tensor<2>,
+        truth: &Tensor<1, Int>,
+        draws: &Draws,
+    ) -> Result<Labels, Error> {
+        Labels::targeted(truth.clone(), self.classes(logits, truth, draws)?)
+    }
+
+    /// The chosen classes, `[n]`.
+    ///
     /// `logits`, `[n, classes]`, are those of the clean inputs, `truth`, `[n]`, their true classes;
     /// `draws` names the samples.
     ///
@@ -45,29 +58,28 @@ impl Target {
     /// [`Error::TargetClass`] for a class or a k that does not exist, [`Error::TargetIsTruth`] for
     /// a given class that is the true one, [`Error::TargetCount`] if fewer are given than there are
     /// samples, [`Error::TooFewClasses`] for a single class.
-    pub fn labels(
+    pub fn classes(
         &self,
         logits: &Tensor<2>,
         truth: &Tensor<1, Int>,
         draws: &Draws,
-    ) -> Result<Labels, Error> {
+    ) -> Result<Tensor<1, Int>, Error> {
         let classes = logits.dims()[1];
         if classes < 2 {
             return Err(Error::TooFewClasses { expected: 2, found: classes });
         }
-        let target = match self {
-            Self::Given(given) => given_classes(given, classes, truth, draws)?,
+        match self {
+            Self::Given(given) => given_classes(given, classes, truth, draws),
             Self::LeastLikely => {
-                without_truth(logits, truth, f32::INFINITY).argmin(1).squeeze_dim(1)
+                Ok(without_truth(logits, truth, f32::INFINITY).argmin(1).squeeze_dim(1))
             }
-            Self::Random => random_classes(classes, truth, draws),
+            Self::Random => Ok(random_classes(classes, truth, draws)),
             Self::MostLikely(k) if (1..classes).contains(k) => {
                 let wrong = without_truth(logits, truth, f32::NEG_INFINITY);
-                wrong.argsort_descending(1).slice_dim(1, k - 1).squeeze_dim(1)
+                Ok(wrong.argsort_descending(1).slice_dim(1, k - 1).squeeze_dim(1))
             }
-            Self::MostLikely(k) => return Err(Error::TargetClass { class: *k, classes }),
-        };
-        Labels::targeted(truth.clone(), target)
+            Self::MostLikely(k) => Err(Error::TargetClass { class: *k, classes }),
+        }
     }
 }
 
@@ -121,8 +133,8 @@ mod tests {
         let device = Device::flex();
         let logits = Tensor::from_data([[0.1, 3.0, 2.0, -1.0], [0.1, 3.0, 2.0, -1.0]], &device);
         let truth = Tensor::<1, Int>::from_data(truth, &device);
-        let labels = target.labels(&logits, &truth, &Draws::new(0, samples.into()))?;
-        Ok(labels.target().unwrap().try_into_vec_as().unwrap())
+        let classes = target.classes(&logits, &truth, &Draws::new(0, samples.into()))?;
+        Ok(classes.try_into_vec_as().unwrap())
     }
 
     #[test]
