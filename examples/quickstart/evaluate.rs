@@ -2,6 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use free_at::prelude::*;
+use free_at_examples::curve::Curve;
 
 use crate::training::{Data, Trained};
 
@@ -30,11 +31,6 @@ pub(crate) fn under_attack(
 }
 
 /// Accuracy under PGD-20 over epsilon.
-pub(crate) struct Curve {
-    pub(crate) method: String,
-    pub(crate) points: Vec<(f64, f64)>,
-}
-
 pub(crate) fn accuracy_by_epsilon(
     trained: &[Trained],
     threat: &ThreatModel,
@@ -43,18 +39,8 @@ pub(crate) fn accuracy_by_epsilon(
     const EPSILONS: [f64; 7] = [0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.2];
     let test = data.test.loader(BATCH, None, &Device::default())?;
     let curve = |run: &Trained| -> Outcome<Curve> {
-        let mut points = Vec::new();
-        for epsilon in EPSILONS {
-            let report = Evaluation::new(threat.clone().with_epsilon(Epsilon::unit(epsilon)))
-                .with_seed(data.seed)
-                .attack(Pgd::new(20))
-                .run(&run.model, &*test)?;
-            if points.is_empty() {
-                points.push((0.0, report.clean));
-            }
-            points.push((epsilon, report.worst_case));
-        }
-        Ok(Curve { method: run.method.clone(), points })
+        let named = (run.method.as_str(), &run.model);
+        Ok(Curve::measure(named, &*test, threat, &Pgd::new(20), &EPSILONS)?)
     };
     trained.iter().map(curve).collect()
 }

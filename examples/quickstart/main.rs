@@ -4,9 +4,7 @@
 //! `cargo run --example quickstart`
 
 mod evaluate;
-mod files;
 mod gallery;
-mod plot;
 mod progress;
 mod report;
 mod training;
@@ -18,6 +16,7 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use clap::Parser;
 use free_at::prelude::*;
+use free_at_examples::{files, plot, weights};
 
 use crate::report::Report;
 use crate::training::Data;
@@ -32,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(name = "quickstart")]
 struct Arguments {
-    /// Where to write report.json, accuracy-vs-epsilon.svg and examples.png.
+    /// Where to write report.json, accuracy-vs-epsilon.svg, examples.png and the models.
     #[arg(long, value_name = "DIR", default_value = "target/quickstart")]
     out: PathBuf,
     /// The seed of the weights, the order of the data and the attacks.
@@ -80,8 +79,12 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
     let curves = evaluate::accuracy_by_epsilon(&trained, &threat, &data)?;
     let pictures = evaluate::adversarial_examples(&trained, &threat, &data)?;
     files::write(&out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
-    files::write(&out.join("accuracy-vs-epsilon.svg"), plot::draw(&curves)?.as_bytes())?;
+    let plot = plot::draw("Digits: accuracy under PGD-20", threat.norm(), &curves)?;
+    files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     files::write(&out.join("examples.png"), &gallery::draw(&pictures)?)?;
-    println!("wrote report.json, accuracy-vs-epsilon.svg and examples.png to {}", out.display());
+    for run in &trained {
+        weights::save(&run.model, &out.join(format!("{}.safetensors", run.method)))?;
+    }
+    println!("wrote the report, the pictures and the three models to {}", out.display());
     Ok(())
 }

@@ -1,13 +1,26 @@
 //! Robust accuracy over epsilon, as an SVG.
 
+use free_at::core::Norm;
 use plotters::prelude::*;
 
-use crate::evaluate::Curve;
+use crate::curve::Curve;
 
 // Colours that stay apart for colour-blind readers (Okabe and Ito).
 const COLOURS: [RGBColor; 3] = [RGBColor(213, 94, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115)];
 
-pub(crate) fn draw(curves: &[Curve]) -> Result<String, Box<dyn std::error::Error>> {
+/// Accuracy over epsilon, a line for each model.
+///
+/// # Errors
+/// Those of the drawing library.
+pub fn draw(
+    title: &str,
+    norm: Norm,
+    curves: &[Curve],
+) -> Result<String, Box<dyn std::error::Error>> {
+    let norm = match norm {
+        Norm::Linf => "L-infinity",
+        Norm::L2 => "L2",
+    };
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (720, 440)).into_drawing_area();
@@ -16,23 +29,23 @@ pub(crate) fn draw(curves: &[Curve]) -> Result<String, Box<dyn std::error::Error
         let widest = widest.fold(0.0, f64::max);
         let mut chart = ChartBuilder::on(&area)
             .margin(16)
-            .caption("Digits: accuracy under PGD-20", ("sans-serif", 20))
+            .caption(title, ("sans-serif", 20))
             .x_label_area_size(44)
             .y_label_area_size(56)
             .build_cartesian_2d(0.0..widest, 0.0..100.0)?;
         chart
             .configure_mesh()
-            .x_desc("epsilon (L-infinity, images in [0, 1])")
+            .x_desc(format!("epsilon ({norm}, images in [0, 1])"))
             .y_desc("accuracy (%)")
             .label_style(("sans-serif", 14))
             .axis_desc_style(("sans-serif", 15))
             .light_line_style(WHITE)
             .draw()?;
-        for (curve, colour) in curves.iter().zip(COLOURS) {
+        for (curve, colour) in curves.iter().zip(COLOURS.into_iter().cycle()) {
             let points = || curve.points.iter().map(|&(epsilon, share)| (epsilon, 100.0 * share));
             chart
                 .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
-                .label(&curve.method)
+                .label(&curve.name)
                 .legend(move |(x, y)| {
                     PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2))
                 });

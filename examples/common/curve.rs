@@ -1,0 +1,37 @@
+//! Robust accuracy over epsilon.
+
+use burn::data::dataloader::DataLoader;
+use free_at::prelude::*;
+
+/// Accuracy, from 0 to 1, over epsilon, for one model.
+pub struct Curve {
+    /// What the model is called.
+    pub name: String,
+    /// Pairs of epsilon and accuracy, beginning with the clean one at 0.
+    pub points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    /// The accuracy of `model` under `attack` at each of these epsilons.
+    ///
+    /// # Errors
+    /// Those of the evaluation.
+    pub fn measure(
+        (name, model): (&str, &SmallCnn),
+        test: &dyn DataLoader<Batch<4>>,
+        threat: &ThreatModel,
+        attack: &(impl Attack<4> + Clone + 'static),
+        epsilons: &[f64],
+    ) -> Result<Self, Error> {
+        let mut points = Vec::new();
+        for &epsilon in epsilons {
+            let threat = threat.clone().with_epsilon(Epsilon::unit(epsilon));
+            let report = Evaluation::new(threat).attack(attack.clone()).run(model, test)?;
+            if points.is_empty() {
+                points.push((0.0, report.clean));
+            }
+            points.push((epsilon, report.worst_case));
+        }
+        Ok(Self { name: name.into(), points })
+    }
+}

@@ -1,0 +1,137 @@
+//! How robust is a saved model? Attacks it, prints a table with what speaks against trusting it, and
+//! writes the report as JSON and a plot.
+//!
+//! `cargo run --example evaluate -- --model target/quickstart/free-8.safetensors`
+
+mod data;
+mod progress;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use clap::{Parser, ValueEnum};
+use free_at::prelude::*;
+use free_at_examples::curve::Curve;
+use free_at_examples::{files, plot, weights};
+
+use crate::progress::Bars;
+
+/// As in the quickstart: the system's allocator costs a third of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Evaluates the robustness of a saved SmallCnn. Stopped, it goes on from the record in the output
+/// folder when it is run again.
+#[derive(Parser)]
+#[command(name = "evaluate")]
+struct Arguments {
+    /// The weights: safetensors, named as PyTorch names them. The quickstart writes three.
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// The data: safetensors with `images` [n, c, h, w] (f32 in [0, 1], or u8) and `labels` [n] (i64
+    /// or u8). Default: the embedded test digits.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// How many samples, from the first on. Default: all.
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    #[arg(long, value_enum, default_value_t = NormName::Linf)]
+    norm: NormName,
+    /// The budget: a number, or a fraction such as 8/255.
+    #[arg(long, default_value = "0.1")]
+    epsilon: Epsilon,
+    #[arg(long, value_enum, default_value_t = Suite::Standard)]
+    attacks: Suite,
+    /// Also report accuracies where images are stored with 8 bits. About doubles the time.
+    #[arg(long)]
+    eight_bit: bool,
+    /// How many samples to attack at a time.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    batch: usize,
+    /// The seed of every random draw.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Where to write report.json, report.txt, accuracy-vs-epsilon.svg, adversarial.safetensors and
+    /// the record.
+    #[arg(long, value_name = "DIR", default_value = "target/evaluate")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum NormName {
+    Linf,
+    L2,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Suite {
+    /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published.
+    Standard,
+    /// PGD-20, then CW-40 with 5 restarts: a first look.
+    Quick,
+}
+
+impl Suite {
+    fn attacks(self) -> Vec<Arc<dyn Attack<4>>> {
+        match self {
+            Self::Standard => AutoAttack::standard().with_compaction().attacks(),
+            Self::Quick => {
+                vec![Arc::new(Pgd::new(20)), Arc::new(Cw::new(40).with_restarts(5))]
+            }
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { model: file, out, .. } = &arguments;
+    std::fs::create_dir_all(out)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
+    let norm = match arguments.norm {
+        NormName::Linf => Norm::Linf,
+        NormName::L2 => Norm::L2,
+    };
+    let threat = ThreatModel::new(norm, arguments.epsilon);
+    let device = Device::default();
+    let model = weights::load(file, &device)?;
+    let data = match &arguments.data {
+        Some(file) => data::load(file)?,
+        None => digits::test(),
+    };
+    let data = data.take(arguments.samples.unwrap_or(usize::MAX));
+    let test = data.loader(arguments.batch, None, &device)?;
+
+    let evaluation = Evaluation::new(threat.clone())
+        .with_seed(arguments.seed)
+        .attacks(arguments.attacks.attacks())
+        .with_progress(Bars::default())
+        .with_record(out.join("record.jsonl"))
+        .with_examples(out.join("adversarial.safetensors"));
+    let evaluation = if arguments.eight_bit { evaluation.with_eight_bit() } else { evaluation };
+    let report = evaluation.run(&model, &*test)?;
+    println!("{report}");
+
+    let epsilon = arguments.epsilon.value();
+    let epsilons = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0].map(|share| share * epsilon);
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let attack = Apgd::ce().with_compaction();
+    let curve = Curve::measure((&name, &model), &*test, &threat, &attack, &epsilons)?;
+    let plot = plot::draw("Accuracy under APGD-CE", norm, &[curve])?;
+    report.save(out.join("report.json"))?;
+    files::write(&out.join("report.txt"), report.to_string().as_bytes())?;
+    files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
+    println!("wrote the report, the plot and the adversarial examples to {}", out.display());
+    Ok(())
+}
