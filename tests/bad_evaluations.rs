@@ -90,6 +90,51 @@ fn labels_that_the_model_does_not_have() {
 }
 
 #[test]
+fn an_attack_by_itself_refuses_what_it_does_not_support() {
+    let device = Device::flex();
+    let frozen = FrozenModel::new(&RowNet::new(1, &device));
+    let labels = Labels::untargeted(Tensor::zeros([1], &device));
+    let inputs = Tensor::<2>::full([1, 6], 0.5, &device);
+    let threat = ThreatModel::l2(Epsilon::unit(0.5));
+    let task = AttackTask::new(&frozen, inputs, labels, &threat, Draws::new(0, vec![0])).unwrap();
+    let refused = Square::new().perturb(&task).unwrap_err();
+    assert!(matches!(refused, Error::Unsupported { attack: "Square", .. }));
+}
+
+#[test]
+fn an_attack_that_moves_what_is_frozen() {
+    /// Moves the third feature by half of epsilon.
+    #[derive(Debug)]
+    struct Nudge;
+    impl free_at::core::AttackParameters for Nudge {
+        fn name(&self) -> String {
+            "nudge".into()
+        }
+        fn check(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn gradient_computations(&self) -> usize {
+            0
+        }
+    }
+    impl Attack<2> for Nudge {
+        fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
+            let moved = task.inputs().clone().slice([0..task.len(), 2..3]).add_scalar(0.05);
+            Ok(task.inputs().clone().slice_assign([0..task.len(), 2..3], moved))
+        }
+    }
+    let model = RowNet::new(1, &Device::flex());
+    let run = |third| {
+        let threat = linf(0.1).with_scale(vec![1.0, 1.0, third, 1.0, 1.0, 1.0]);
+        Evaluation::new(threat.with_bounds(Bounds::None))
+            .attack(Nudge)
+            .run(&model, &*rows(&model, 5))
+    };
+    assert!(run(1.0).is_ok());
+    assert!(matches!(run(0.0), Err(Error::OutsideThreatModel { .. })));
+}
+
+#[test]
 fn attacks_given_what_does_not_belong_together() {
     let device = Device::flex();
     let frozen = FrozenModel::new(&RowNet::new(1, &device));

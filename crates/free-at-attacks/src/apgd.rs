@@ -17,8 +17,8 @@ use climb::{Checkpoints, Climb};
 /// parameter-free attacks", 2020, as their reference implementation has it: the first step is 2 ε, each
 /// goes ¾ along the projected gradient step and ¼ along the step before; at checkpoints (after 22,
 /// 41, 57, 70, 80, 87, 93 and 99 of 100 steps) the step size is halved, and the search goes back to
-/// the best point, where the objective rose in fewer than ρ of the steps since the last
-/// checkpoint, or where neither the step size nor the best value changed there.
+/// the best point, where the objective rose in at most a share ρ of the steps since the
+/// last checkpoint, or where neither the step size nor the best value changed there.
 ///
 /// [`Apgd::ce`] is APGD-CE, [`Apgd::dlr`] APGD-DLR.
 ///
@@ -40,6 +40,14 @@ pub struct Apgd {
 
 impl Apgd {
     pub(crate) const STEPS: usize = 100;
+
+    pub(crate) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    pub(crate) fn objective(&self) -> Objective {
+        self.objective
+    }
 
     /// APGD-CE: 100 steps on the cross-entropy, ρ = 0.75, one restart.
     pub fn ce() -> Self {

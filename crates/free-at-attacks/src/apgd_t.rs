@@ -5,7 +5,7 @@ use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective, Targe
 use serde::{Deserialize, Serialize};
 
 use crate::Apgd;
-use crate::ascent::check_counts;
+use crate::ascent::{check_counts, name};
 
 /// APGD-T: [`Apgd`] on the targeted difference of logits ratio, towards each of the most likely
 /// wrong classes in turn.
@@ -80,13 +80,15 @@ impl ApgdT {
 
 impl AttackParameters for ApgdT {
     fn name(&self) -> String {
-        let apgd = self.apgd.name();
-        let objective = apgd.strip_prefix("apgd-dlr").unwrap_or(&apgd[4..]);
-        let restarts = match self.restarts {
-            1 => String::new(),
-            restarts => format!("x{restarts}"),
+        let attack = match self.apgd.objective() {
+            Objective::Dlr => "apgd-t",
+            Objective::CrossEntropy => "apgd-t-ce",
+            Objective::Margin => "apgd-t-margin",
         };
-        format!("apgd-t{objective}{restarts}")
+        match (self.apgd.steps(), self.restarts) {
+            (Apgd::STEPS, 1) => attack.into(),
+            (steps, restarts) => name(attack, steps, restarts, Objective::CrossEntropy),
+        }
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -62,6 +62,10 @@ impl AttackParameters for Cw {
     fn runs(&self, targeted: bool) -> usize {
         self.pgd.runs(targeted)
     }
+
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        self.pgd.check_classes(classes, targeted)
+    }
 }
 
 impl<const D: usize> Attack<D> for Cw {

@@ -9,8 +9,8 @@
 //! | [`Pgd`] | K steps from a random start | L∞, L2 | any rank | 2 | K for each restart |
 //! | [`Cw`] | PGD on the margin | L∞, L2 | any rank | 2 | K for each restart |
 //! | [`Apgd`] | PGD with momentum and a step size of its own | L∞, L2 | any rank | 2; DLR 3, with a target 4 | 101 |
-//! | [`ApgdT`] | APGD towards each of the likeliest wrong classes | L∞, L2 | any rank | 10 (targets + 1); DLR 4 | 9 × 101 |
-//! | [`FabT`] | least distance to the boundary with each of these classes | L∞, L2 | any rank | 10 (targets + 1) | 9 × 100, and as many forward passes |
+//! | [`ApgdT`] | APGD towards each of the likeliest wrong classes | L∞, L2 | any rank | 10 (targets + 1); DLR 4 | 9 × 101, and 9 forward passes |
+//! | [`FabT`] | least distance to the boundary with each of these classes | L∞, L2 | any rank | 10 (targets + 1) | 9 × 100, and 9 × 101 forward passes |
 //! | [`Square`] | random search, without gradients | L∞; L2 without a scale | any rank; L2: images from 3×3 | 2 | 5,001 forward passes |
 //! | [`AutoAttack`] | APGD-CE, APGD-T, FAB-T, Square | as these | as these | as these | the sum |
 //!

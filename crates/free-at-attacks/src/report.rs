@@ -40,9 +40,11 @@ pub struct SampleReport {
 /// Accuracies, from 0 to 1, where images are stored with 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EightBit {
-    /// Under the attack that ignores rounding: its adversarial examples, rounded to n/255.
+    /// Under the attack that ignores rounding: its adversarial examples, rounded to n/255, which may
+    /// take them up to half a level further.
     pub rounded: f64,
-    /// Under the attack that projects onto the lattice: whatever the model sees is n/255 already.
+    /// Under the attack that projects onto the lattice: whatever the model sees is n/255 already, and
+    /// within ε. The report's costs are those without it.
     pub projected: f64,
 }
 
@@ -100,7 +102,8 @@ pub struct RobustnessReport {
     pub seed: u64,
     /// What computed it.
     pub versions: Versions,
-    /// SHA-256 of everything that the verdicts depend on: attacks, threat model, seed, data, model.
+    /// SHA-256 of what the verdicts depend on: attacks, threat model, seed, data, the model's
+    /// parameters and what it makes of the data without an attack.
     pub hash: String,
     /// Accuracy without an attack, from 0 to 1.
     pub clean: f64,

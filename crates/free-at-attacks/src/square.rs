@@ -122,17 +122,25 @@ impl AttackParameters for Square {
         Access::BlackBox
     }
 
+    fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
+        Objective::Margin.check_classes(classes, targeted)
+    }
+
     fn check_support(&self, threat: &ThreatModel, sample: &[usize]) -> Result<(), Error> {
-        let refused = |what: String| {
-            let instead = "use it with L∞, or PGD, APGD or FAB-T";
-            Err(Error::Unsupported { attack: "Square", what, instead })
-        };
-        match (threat.norm(), sample) {
-            (Norm::Linf, _) => Ok(()),
-            (Norm::L2, _) if threat.scale().is_some() => refused("L2 with a scale".into()),
-            (Norm::L2, [_, height, width]) if *height.min(width) >= 3 => Ok(()),
-            (Norm::L2, shape) => refused(format!("L2 for samples of shape {shape:?}")),
-        }
+        check_support(threat.norm(), threat.scale().is_some(), sample)
+    }
+}
+
+fn check_support(norm: Norm, scaled: bool, sample: &[usize]) -> Result<(), Error> {
+    let refused = |what: String| {
+        let instead = "use it with L∞, or PGD, APGD or FAB-T";
+        Err(Error::Unsupported { attack: "Square", what, instead })
+    };
+    match (norm, sample) {
+        (Norm::Linf, _) => Ok(()),
+        (Norm::L2, _) if scaled => refused("L2 with a scale".into()),
+        (Norm::L2, [_, height, width]) if *height.min(width) >= 3 => Ok(()),
+        (Norm::L2, shape) => refused(format!("L2 for samples of shape {shape:?}")),
     }
 }
 
@@ -141,7 +149,9 @@ impl<const D: usize> Attack<D> for Square {
     /// one.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let canvas = Canvas::of(&task.inputs().dims()[1..], self.reaches_edge);
+        let (allowed, sample) = (task.allowed(), &task.inputs().dims()[1..]);
+        check_support(allowed.norm(), allowed.scale().is_some(), sample)?;
+        let canvas = Canvas::of(sample, self.reaches_edge);
         let objective = match task.labels().target() {
             Some(_) => Objective::CrossEntropy,
             None => Objective::Margin,

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 use free_at_core::{AttackTask, Error};
 
 /// How many steps pass between two looks at what has been broken. A look waits for the device, so on
-/// a GPU one at every step would leave it idle; a sample costs at most these steps too many.
+/// a GPU one at every step would leave it idle; a sample costs at most these steps less one too many.
 const LOOK_EVERY: usize = 4;
 
 /// A task that shrinks. Of each sample that fools the model the first adversarial example is kept;

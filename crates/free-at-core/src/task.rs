@@ -69,9 +69,9 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         }
     }
 
-    /// The same from given starting points, `[n, …]`, in place of random ones: for comparison with
-    /// another implementation, or for going on from what another attack has found. They are limited
-    /// to the threat model.
+    /// The same from given starting points, `[n, …]`, for the attacks that else start at random: for
+    /// comparison with another implementation, or for going on from what another attack has found.
+    /// They are limited to the threat model.
     ///
     /// # Errors
     /// [`Error::SampleShape`] if they have another shape than the inputs.
@@ -162,7 +162,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     }
 
     /// The gradient of the objective at adversarial examples of the samples, with entries that are
-    /// no number replaced by 0: a model may fail on one sample without harm to the others.
+    /// no finite number replaced by 0: a model may fail on one sample without harm to the others.
     ///
     /// # Errors
     /// Those of [`FrozenModel::input_gradient`].
@@ -185,7 +185,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
         let mut found = self.model.input_gradient_of(self.seen(adversarial), values)?;
-        let no_number = found.gradient.clone().is_nan();
+        let no_number = found.gradient.clone().is_finite().bool_not();
         found.gradient = found.gradient.mask_fill(no_number, 0.0);
         Ok(found)
     }

@@ -21,6 +21,16 @@ pub(super) fn norms<const D: usize>(
     let slack = allowed.measure(rounding).add_scalar(epsilon * RELATIVE_ROUNDING);
     // A norm that is no number is not within anything.
     let within = (size.clone() - slack).lower_equal_scalar(epsilon).flatten::<1>(0, D - 1);
+    let within = match allowed.scale() {
+        // What may not move has not moved at all.
+        Some(scale) => {
+            let frozen = scale.clone().equal_scalar(0.0).float();
+            let moved = ((adversarial.clone() - inputs.clone()) * frozen).flatten::<2>(1, D - 1);
+            let still = moved.equal_scalar(0.0).all_dim(1).squeeze_dim::<1>(1);
+            within.bool_and(still)
+        }
+        None => within,
+    };
     let size = size.flatten::<1>(0, D - 1).try_into_vec_as::<f64>();
     Ok((size.map_err(Error::unreadable)?, read_bools(within)?))
 }

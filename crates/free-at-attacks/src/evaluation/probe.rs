@@ -32,7 +32,9 @@ pub(super) fn probe<const D: usize>(
     for _ in 1..CALLS {
         let apart = unit(model.logits(inputs.clone())?) - unit(first.clone());
         let apart = apart.square().sum_dim(1).sqrt().max();
-        difference = difference.max(apart.try_into_scalar::<f64>().map_err(Error::unreadable)?);
+        let apart = apart.try_into_scalar::<f64>().map_err(Error::unreadable)?;
+        // An answer that is no number, where there was one, is as far away as answers can be.
+        difference = difference.max(if apart.is_finite() { apart } else { 2.0 });
     }
     if difference > SAME {
         warnings.push(Warning::Randomized { difference });
