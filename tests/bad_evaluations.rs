@@ -24,6 +24,9 @@ fn configurations_that_make_no_sense() {
     let outside = Evaluation::new(narrow).attack(Fgsm::new());
     assert!(matches!(refusal(outside), Error::InputOutOfBounds { high: 0.5, .. }));
     assert!(matches!(refusal(evaluation().attack(Bim::new(0))), Error::Steps { .. }));
+    let grey = linf(8.0).with_bounds(Bounds::Range { low: 0.0, high: 255.0 });
+    let eight_bit = Evaluation::new(grey).attack(Fgsm::new()).with_eight_bit();
+    assert!(matches!(refusal(eight_bit), Error::Unsupported { .. }));
     let no_targets = evaluation().attack(ApgdT::new().with_targets(0));
     assert!(matches!(refusal(no_targets), Error::AttackParameter { attack: "APGD-T", .. }));
     let rho = evaluation().attack(Apgd::ce().with_rho(1.5));
@@ -70,7 +73,7 @@ fn models_with_too_few_classes_for_an_attack() {
 }
 
 #[test]
-fn labels_that_the_model_does_not_have() {
+fn labels_and_data_that_the_model_does_not_have() {
     struct Foreign;
     impl burn::data::dataloader::batcher::Batcher<u64, Batch<2>> for Foreign {
         fn batch(&self, ids: Vec<u64>, device: &Device) -> Batch<2> {
@@ -85,6 +88,11 @@ fn labels_that_the_model_does_not_have() {
     let model = RowNet::new(1, &Device::flex());
     let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
     assert_eq!(refused.unwrap_err(), Error::Label { sample: 0, label: 4, classes: 4 });
+    let double = Tensor::<2>::full([1, 6], 0.5, (&Device::flex(), burn::tensor::DType::F64));
+    let (frozen, one) = (FrozenModel::new(&model), Tensor::<1, Int>::zeros([1], &Device::flex()));
+    let draws = Draws::new(0, vec![0]);
+    let task = AttackTask::new(&frozen, double, Labels::untargeted(one), &linf(0.1), draws);
+    assert_eq!(task.err(), Some(Error::Precision { found: "F64".into() }));
     let empty = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*rows(&model, 0));
     assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
 }

@@ -56,8 +56,9 @@ fn a_stopped_evaluation_goes_on_without_repeating_anything() {
             }
         })
     };
-    for limit in [1, 4, 5] {
-        assert_eq!(run(&stopping_after(limit)).unwrap_err(), Error::Stopped);
+    for (limit, batch_size) in [(1, 16), (4, 7), (5, 30)] {
+        let stopped = run(&stopping_after(limit).with_batch_size(batch_size));
+        assert_eq!(stopped.unwrap_err(), Error::Stopped);
         // As a killed process leaves it: in the middle of a line, and of an example.
         for (file, rest) in
             [("record.jsonl", &b"{\"projected\":fal"[..]), ("record.jsonl.examples", b"abc")]
@@ -120,11 +121,39 @@ fn records_of_other_evaluations_and_damaged_ones_are_refused() {
     assert!(matches!(fewer, Err(Error::OtherEvaluation { .. })));
 
     let garbled = written.replacen("\"attack\":1", "\"attack\":x", 1);
-    for damaged in [garbled, String::new(), "{}\n".into(), "not json\n".into()] {
+    let foreign = written.replacen("\"samples\":[", "\"samples\":[912,", 1);
+    let unattacked = written.replacen("\"broken\":[{\"sample\":", "\"broken\":[{\"sample\":9", 1);
+    assert!(foreign != written && unattacked != written);
+    for damaged in [garbled, foreign, unattacked, String::new(), "{}\n".into(), "not json\n".into()]
+    {
         std::fs::write(&record, damaged).unwrap();
         assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
     }
     std::fs::write(&record, &written).unwrap();
     std::fs::write(folder.path().join("record.jsonl.examples"), [0; 4]).unwrap();
     assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
+}
+
+#[test]
+fn a_record_is_at_work_for_one_evaluation_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let nested = folder.path().to_path_buf();
+    let outer = evaluation(folder.path()).with_progress(move |_: &EvaluationProgress| {
+        let inner = run(&evaluation(&nested));
+        assert!(matches!(inner, Err(Error::File { .. })), "{inner:?}");
+        ControlFlow::Break(())
+    });
+    assert_eq!(run(&outer).unwrap_err(), Error::Stopped);
+    assert!(run(&evaluation(folder.path())).is_ok());
+}
+
+#[test]
+fn files_that_cannot_be_written_are_told_before_any_attack() {
+    let folder = tempfile::tempdir().unwrap();
+    let never = |_: &EvaluationProgress| -> ControlFlow<()> { panic!("an attack was run") };
+    let evaluation = evaluation(folder.path()).with_progress(never);
+    let examples = evaluation.clone().with_examples(folder.path().join("no/examples.safetensors"));
+    assert!(matches!(run(&examples), Err(Error::File { .. })));
+    let record = evaluation.with_record(folder.path().join("no/record.jsonl"));
+    assert!(matches!(run(&record), Err(Error::File { .. })));
 }

@@ -31,6 +31,8 @@ enum How {
     Randomized(Arc<AtomicU32>),
     /// Sees 4 grey levels, so that every gradient is zero.
     Quantized,
+    /// Takes the root of its input, whose gradient at a black pixel is infinite.
+    Root,
     /// Says what it finds least likely.
     Contrary,
     /// Answers NaN to images with much ink.
@@ -54,6 +56,7 @@ impl Classifier<4> for Altered {
                 let noise = Tensor::<1>::arange_like(&logits, call);
                 logits + noise.unsqueeze_dim(0)
             }
+            How::Root => logits(images.sqrt()),
             How::Contrary => logits(images).neg(),
             How::Quantized => logits(images.mul_scalar(3.0).round().div_scalar(3.0)),
             How::NotFinite => {
@@ -126,6 +129,21 @@ fn gradients_of_a_saturated_softmax() {
     assert!(of(Objective::CrossEntropy).unwrap() > 0.5, "{report}");
     assert_eq!(of(Objective::Margin), None);
     assert!(report.attacks[1].broken > 0, "the margin still has a gradient");
+}
+
+#[test]
+fn infinite_gradients_are_told_and_no_direction() {
+    for threat in [linf(0.1), ThreatModel::l2(Epsilon::unit(0.6))] {
+        let attacks = Evaluation::new(threat)
+            .attack(Pgd::new(5))
+            .attack(MiFgsm::new(5))
+            .attack(Apgd::ce().with_steps(10))
+            .attack(FabT::new().with_steps(10));
+        let found = report(How::Root, attacks.independently());
+        let infinite = |w: &&Warning| matches!(w, Warning::NonFiniteGradients { .. });
+        assert_eq!(found.warnings.iter().filter(infinite).count(), 2, "{found}");
+        assert!(found.attacks.iter().all(|attack| attack.broken > 0), "{found}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use free_at_core::{Attack, Batch, Classifier, Error, FrozenModel, Target, ThreatModel};
+use free_at_core::{Attack, Batch, Bounds, Classifier, Error, FrozenModel, Target, ThreatModel};
 
 use crate::progress::Progress;
 use crate::report::RobustnessReport;
@@ -28,7 +28,8 @@ use samples::{Requirements, Samples};
 /// are read once; a sample that is misclassified as it is counts as wrong and is not attacked. One
 /// that an attack breaks leaves the batch: inside the attack, between its runs, and between attacks,
 /// where the next one gets only what still stands ([`independently`](Self::independently) gives it
-/// everything). Batches are filled up again, so that a GPU has work. Random draws are keyed by
+/// everything). Between runs and attacks batches are filled up again, so that a GPU has work; inside an
+/// attack they shrink. Random draws are keyed by
 /// (seed, sample, attack, restart), so a verdict depends neither on the batch size nor on the
 /// neighbours.
 ///
@@ -144,7 +145,7 @@ impl<const D: usize> Evaluation<D> {
 
     /// Also reports accuracies where inputs are stored with 8 bits, as n/255: under the same examples,
     /// rounded, and under every attack again with all that the model sees projected onto that
-    /// lattice. About doubles the cost.
+    /// lattice. About doubles the cost. For images in [0, 1].
     #[must_use]
     pub fn with_eight_bit(mut self) -> Self {
         self.eight_bit = true;
@@ -177,11 +178,12 @@ impl<const D: usize> Evaluation<D> {
     /// Attacks the model on the data of `test`.
     ///
     /// # Errors
-    /// [`Error::NoAttack`], [`Error::DuplicateAttack`], [`Error::BatchSize`]; those of the threat
+    /// [`Error::NoAttack`], [`Error::DuplicateAttack`], [`Error::BatchSize`],
+    /// [`Error::Unsupported`] for 8 bits and other bounds than [0, 1]; those of the threat
     /// model and of the attacks' parameters, of [`Attack`]s that do not support the threat model, the
     /// shape of the data or the number of classes, and of the [`Target`]; the loader's own error or
     /// [`Error::Data`] if it fails, [`Error::EmptyBatch`] if it is empty; [`Error::Device`] for data
-    /// on another device than the model, [`Error::Classes`] for a model with too few logits,
+    /// on another device than the model, [`Error::Precision`] for data that are not f32, [`Error::Classes`] for a model with too few logits,
     /// [`Error::Label`], [`Error::InputOutOfBounds`] or [`Error::InputNotFinite`] for data that are
     /// wrong; [`Error::OutsideThreatModel`] if an attack returned what it must not;
     /// [`Error::OtherEvaluation`], [`Error::DamagedFile`] and [`Error::File`] for a record;
@@ -202,7 +204,7 @@ impl<const D: usize> Evaluation<D> {
             seed: self.seed,
         };
         let samples = Samples::read(&frozen, test, &required)?;
-        let hash = self.fingerprint(model, &samples);
+        let hash = self.fingerprint(model, &samples)?;
         let mut run = Run::new(self, &frozen, &samples, &hash)?;
         run.attack()?;
         let report = run.report(hash)?;
@@ -215,6 +217,13 @@ impl<const D: usize> Evaluation<D> {
         self.attacks.iter().try_for_each(|attack| attack.check())?;
         if self.batch_size == Some(0) {
             return Err(Error::BatchSize);
+        }
+        if self.eight_bit && *self.threat.bounds() != Bounds::default() {
+            return Err(Error::Unsupported {
+                attack: "the accuracy with 8 bits",
+                what: format!("input bounds {:?}", self.threat.bounds()),
+                instead: "have images in [0, 1], the default bounds",
+            });
         }
         let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
         match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {

@@ -1,7 +1,7 @@
 //! The fast gradient sign method with a random step before it.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Norm, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{Ascent, check_counts};
@@ -100,10 +100,15 @@ impl<const D: usize> Attack<D> for RFgsm {
         let epsilon = task.allowed().epsilon();
         let start = task.start_or(|task| {
             let (allowed, inputs) = (task.allowed(), task.inputs());
-            let noise = allowed.random_start(inputs, &task.draws().for_restart(run));
-            // Noise along which the steepest step is α · sign for L∞ and α · direction for L2.
-            let step = allowed.steepest_step(noise, self.share * epsilon);
-            allowed.project_to_bounds(inputs, step)
+            let draws = task.draws().for_restart(run);
+            match allowed.norm() {
+                Norm::Linf => {
+                    let noise = allowed.random_start(inputs, &draws);
+                    let step = allowed.steepest_step(noise, self.share * epsilon);
+                    allowed.project_to_bounds(inputs, step)
+                }
+                Norm::L2 => allowed.random_edge(inputs, &draws).mul_scalar(self.share),
+            }
         });
         let step_size = (1.0 - self.share) * epsilon;
         let step = Ascent { steps: 1, step_size, objective: self.objective, decay: None };

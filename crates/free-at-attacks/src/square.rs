@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ascent::{check_counts, name};
 use crate::standing::{Left, Standing, per_sample};
-use windows::{Canvas, Windows};
+use windows::{Canvas, Window, Windows};
 
 /// Square: random search with square-shaped updates, which needs the model's outputs only.
 ///
@@ -221,7 +221,7 @@ fn flip<const D: usize>(
 ) -> Tensor<D> {
     let device = task.inputs().device();
     let windows = Windows::draw(canvas, canvas.window(share), draws, &device);
-    let signs = windows.mask * windows.signs; // [n, channels, height, width]
+    let signs = windows.mask(Window::First) * windows.signs(); // [n, channels, height, width]
     let allowed = task.allowed();
     let change = scaled(allowed, signs.reshape(delta.dims()));
     allowed.project(task.inputs(), delta.clone() + change.mul_scalar(2.0 * allowed.epsilon()))
@@ -243,18 +243,19 @@ fn shift<const D: usize>(
     let now: Tensor<4> = delta.clone().reshape(canvas.shape(delta.dims()[0]));
     let length = |part: Tensor<4>| part.square().sum_dim(3).sum_dim(2).sqrt();
 
-    let here = now.clone() * windows.mask.clone();
-    let both = windows.mask.clone().max_pair(windows.second.clone());
+    let (mask, second) = (windows.mask(Window::First), windows.mask(Window::Second));
+    let here = now.clone() * mask.clone();
+    let both = mask.clone().max_pair(second.clone());
     let given_up = length(now.clone() * both).square();
     let spent = now.clone().square().sum_dim(3).sum_dim(2).sum_dim(1);
     let unspent = spent.neg().add_scalar(epsilon * epsilon).clamp_min(0.0);
     let budget = (unspent.div_scalar(canvas.channels as f64) + given_up).sqrt();
     let direction =
-        windows.bump() * windows.signs.clone() + here.clone() / length(here).add_scalar(SMALLEST);
+        windows.bump() * windows.signs() + here.clone() / length(here).add_scalar(SMALLEST);
     let bump = direction.clone() / length(direction).add_scalar(SMALLEST) * budget;
 
     let outside = |window: Tensor<4>| window.neg().add_scalar(1.0);
-    let kept = now * outside(windows.second) * outside(windows.mask);
+    let kept = now * outside(second) * outside(mask);
     let next = kept + bump;
     let all = next.clone().square().sum_dim(3).sum_dim(2).sum_dim(1).sqrt();
     let next = (next / all.add_scalar(SMALLEST)).mul_scalar(epsilon);

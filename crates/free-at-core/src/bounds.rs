@@ -12,16 +12,20 @@ pub enum Bounds {
     None,
     /// Every feature between `low` and `high`.
     Range {
-        /// Lower bound.
+        /// Lower bound; `-∞` where there is none.
+        #[serde(with = "open::below")]
         low: f32,
-        /// Upper bound.
+        /// Upper bound; `∞` where there is none.
+        #[serde(with = "open::above")]
         high: f32,
     },
     /// Each feature between its own bounds: one value per feature of a sample, row-major.
     PerFeature {
         /// Lower bounds; `-∞` where there is none.
+        #[serde(with = "open::all_below")]
         low: Vec<f32>,
         /// Upper bounds; `∞` where there is none.
+        #[serde(with = "open::all_above")]
         high: Vec<f32>,
     },
 }
@@ -73,9 +77,72 @@ impl Bounds {
     }
 }
 
+/// JSON has no infinity: a bound that is not there is written as null.
+mod open {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    fn closed(bound: &f32) -> Option<f32> {
+        bound.is_finite().then_some(*bound)
+    }
+
+    macro_rules! side {
+        ($one:ident, $all:ident, $infinity:expr) => {
+            pub(super) mod $one {
+                use super::*;
+
+                pub(crate) fn serialize<S: Serializer>(b: &f32, to: S) -> Result<S::Ok, S::Error> {
+                    closed(b).serialize(to)
+                }
+
+                pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+                    from: D,
+                ) -> Result<f32, D::Error> {
+                    Ok(Option::deserialize(from)?.unwrap_or($infinity))
+                }
+            }
+
+            pub(super) mod $all {
+                use super::*;
+
+                pub(crate) fn serialize<S: Serializer>(
+                    bounds: &[f32],
+                    to: S,
+                ) -> Result<S::Ok, S::Error> {
+                    to.collect_seq(bounds.iter().map(closed))
+                }
+
+                pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+                    from: D,
+                ) -> Result<Vec<f32>, D::Error> {
+                    let bounds = Vec::<Option<f32>>::deserialize(from)?;
+                    Ok(bounds.into_iter().map(|bound| bound.unwrap_or($infinity)).collect())
+                }
+            }
+        };
+    }
+
+    side!(below, all_below, f32::NEG_INFINITY);
+    side!(above, all_above, f32::INFINITY);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounds_that_are_not_there_survive_json() {
+        let (low, high) = (vec![f32::NEG_INFINITY, 0.0], vec![1.0, f32::INFINITY]);
+        let ranges = [
+            Bounds::Range { low: 0.0, high: f32::INFINITY },
+            Bounds::Range { low: f32::NEG_INFINITY, high: 0.1 },
+            Bounds::PerFeature { low, high },
+            Bounds::None,
+        ];
+        for bounds in ranges {
+            let json = serde_json::to_string(&bounds).unwrap();
+            assert_eq!(serde_json::from_str::<Bounds>(&json).unwrap(), bounds, "{json}");
+        }
+    }
 
     #[test]
     fn refuses_bounds_the_wrong_way_round() {

@@ -60,7 +60,7 @@ pub enum Error {
 
     /// A target, or the k of a k-th most likely one, that names no wrong class.
     #[error(
-        "target {class} does not exist: the model has {classes} classes, 0 to {}, so k is 1 to {0} and an attack aims at {0} of them at most",
+        "target {class} does not exist: the model has {classes} classes, 0 to {}, so k is 1 to {0}, and an attack takes {0} targets at most (`with_targets`)",
         classes.saturating_sub(1)
     )]
     TargetClass {
@@ -213,6 +213,15 @@ pub enum Error {
         high: f32,
     },
 
+    /// Inputs to attack that are not in single precision.
+    #[error(
+        "attacks take inputs in single precision (F32), found {found}: cast them, and the model"
+    )]
+    Precision {
+        /// The type found.
+        found: String,
+    },
+
     /// A batch with more samples than the carried perturbation has rows.
     #[error(
         "the carried perturbation has {allowed} rows, set by the first batch, but this batch has {found} samples: only smaller batches may follow"
@@ -257,7 +266,7 @@ pub enum Error {
 
     /// An objective that compares more logits than there are.
     #[error(
-        "{expected} classes are needed, but the model has {found}: where the DLR objective is the cause, use `Objective::Margin`, which needs two"
+        "{expected} classes are needed, but the model has {found}: where the DLR objective is the cause, use `Objective::Margin`, which needs two (`AutoAttack::with_margin`)"
     )]
     TooFewClasses {
         /// Classes needed.
@@ -386,6 +395,24 @@ impl Error {
     /// [`Error::Device`] for a model, batch or tensor that is on `found` and not on `expected`.
     pub fn elsewhere(what: &'static str, expected: &Device, found: &Device) -> Self {
         Self::Device { what, expected: device_name(expected), found: device_name(found) }
+    }
+
+    /// The error of a sample in a batch, with the sample counted from the data set's first: `before`
+    /// of them came before the batch.
+    #[must_use]
+    pub fn in_data_set(self, before: usize) -> Self {
+        match self {
+            Self::Label { sample, label, classes } => {
+                Self::Label { sample: sample + before, label, classes }
+            }
+            Self::InputNotFinite { sample, value } => {
+                Self::InputNotFinite { sample: sample + before, value }
+            }
+            Self::InputOutOfBounds { sample, value, low, high } => {
+                Self::InputOutOfBounds { sample: sample + before, value, low, high }
+            }
+            other => other,
+        }
     }
 
     /// [`Error::Read`] for what a device said.

@@ -155,32 +155,42 @@ impl<const D: usize> PerturbationSet<D> {
         self.project_to_bounds(inputs, start)
     }
 
-    /// The point nearest to `adversarial` whose features are whole multiples of 1 / `levels` and
-    /// which is within the ε-ball and the bounds: for L∞ rounded to the nearest such multiple that
-    /// is within ε, for L2 rounded towards the input.
+    /// `adversarial` with each feature at a whole multiple of 1 / `levels`, no further from the input
+    /// than ε or than it was: for L∞ the nearest such multiple, for L2 the next one towards the input.
+    /// Frozen features stay as they are.
     ///
-    /// An input that is no such multiple itself, in a ball narrower than a level, has no such point
-    /// near: the result then is outside the ball, and an evaluation does not count it.
+    /// Meant for inputs that are such multiples themselves. One that is not may have none near
+    /// enough; the result then is outside the ball, and an evaluation does not count it.
     pub fn on_lattice(&self, inputs: &Tensor<D>, adversarial: Tensor<D>, levels: f64) -> Tensor<D> {
         const ROUNDING: f64 = 1e-3; // of a level: a multiple that rounding moved is still one
         let floor = |x: Tensor<D>| x.mul_scalar(levels).add_scalar(ROUNDING).floor();
         let ceil = |x: Tensor<D>| x.mul_scalar(levels).sub_scalar(ROUNDING).ceil();
-        let near = match self.norm {
+        let nearest = adversarial.clone().mul_scalar(levels).round();
+        let moved = match self.norm {
             Norm::Linf => {
-                let reach = match &self.scale {
+                let ball = match &self.scale {
                     Some((scale, _)) => scale.clone().mul_scalar(self.epsilon),
                     None => inputs.ones_like().mul_scalar(self.epsilon),
                 };
+                let reach = ball.max_pair((adversarial.clone() - inputs.clone()).abs());
                 let (low, high) = (inputs.clone() - reach.clone(), inputs.clone() + reach);
-                let rounded = adversarial.mul_scalar(levels).round();
-                rounded.max_pair(ceil(low)).min_pair(floor(high))
+                nearest.max_pair(ceil(low)).min_pair(floor(high))
             }
             Norm::L2 => {
-                let above = adversarial.clone().greater(inputs.clone());
-                ceil(adversarial.clone()).mask_where(above, floor(adversarial))
+                let rises = adversarial.clone().greater(inputs.clone());
+                let falls = adversarial.clone().lower(inputs.clone());
+                let towards = nearest.mask_where(rises, floor(adversarial.clone()));
+                towards.mask_where(falls, ceil(adversarial.clone()))
             }
         };
-        self.clamp(near.div_scalar(levels))
+        let moved = self.clamp(moved.div_scalar(levels));
+        match &self.scale {
+            Some((scale, _)) => {
+                let frozen = scale.clone().equal_scalar(0.0).expand(inputs.dims());
+                moved.mask_where(frozen, inputs.clone())
+            }
+            None => moved,
+        }
     }
 
     /// The size of each sample's perturbation as the threat model measures it, `[n, 1, …]`.

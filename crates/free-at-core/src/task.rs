@@ -1,9 +1,12 @@
 //! What an attack is given.
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 use crate::{Draws, Error, FrozenModel, InputGradient, Labels, Objective};
 use crate::{PerturbationSet, ThreatModel};
+
+/// The highest level of an image of 8 bits.
+const LEVELS: f64 = 255.0;
 
 /// Samples to attack: the frozen model, inputs `[n, …]` with labels, what may be done to them, and
 /// the draws.
@@ -40,14 +43,15 @@ pub struct AttackTask<'a, const D: usize> {
     draws: Draws,
     start: Option<Tensor<D>>,
     stops: bool,
-    levels: Option<f64>,
+    eight_bits: bool,
 }
 
 impl<'a, const D: usize> AttackTask<'a, D> {
     /// The attack of `inputs`, `[n, …]`, within `threat`.
     ///
     /// # Errors
-    /// Those of [`ThreatModel::around`]; [`Error::BatchLength`] if there are more labels or draws
+    /// Those of [`ThreatModel::around`]; [`Error::Precision`] for inputs that are not in single
+    /// precision; [`Error::BatchLength`] if there are more labels or draws
     /// than inputs or fewer, [`Error::EmptyBatch`] for none.
     pub fn new(
         model: &'a FrozenModel<D>,
@@ -57,14 +61,15 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         draws: Draws,
     ) -> Result<Self, Error> {
         let inputs = inputs.without_autodiff();
+        single_precision(&inputs)?;
         let allowed = threat.around(&inputs)?;
         let n = inputs.dims()[0];
         match [labels.len(), draws.len()].into_iter().find(|len| *len != n) {
             Some(labels) => Err(Error::BatchLength { inputs: n, labels }),
             None if n == 0 => Err(Error::EmptyBatch),
             None => {
-                let (start, stops, levels) = (None, false, None);
-                Ok(Self { model, inputs, labels, allowed, draws, start, stops, levels })
+                let (start, stops, eight_bits) = (None, false, false);
+                Ok(Self { model, inputs, labels, allowed, draws, start, stops, eight_bits })
             }
         }
     }
@@ -92,11 +97,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         self
     }
 
-    /// The same, with every adversarial example on the lattice of whole multiples of 1 / `levels`
-    /// before the model sees it (255 for images of 8 bits). Gradients pass straight through.
+    /// The same, with every adversarial example at whole multiples of 1/255 before the model sees it,
+    /// as an image of 8 bits in [0, 1] is. Gradients pass straight through.
     #[must_use]
-    pub fn on_lattice(mut self, levels: f64) -> Self {
-        self.levels = Some(levels);
+    pub fn on_eight_bits(mut self) -> Self {
+        self.eight_bits = true;
         self
     }
 
@@ -139,17 +144,17 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         }
     }
 
-    /// The inputs moved by `delta`, as the model sees them: within the input bounds, and on the
-    /// lattice if the task has one.
+    /// The inputs moved by `delta`, as the model sees them: within the input bounds, and at
+    /// multiples of 1/255 if the task says so.
     pub fn moved(&self, delta: &Tensor<D>) -> Tensor<D> {
         self.seen(self.allowed.clamp(self.inputs.clone() + delta.clone()))
     }
 
-    /// An adversarial example as the model sees it: on the lattice if the task has one.
+    /// An adversarial example as the model sees it: at multiples of 1/255 if the task says so.
     pub fn seen(&self, adversarial: Tensor<D>) -> Tensor<D> {
-        match self.levels {
-            Some(levels) => self.allowed.on_lattice(&self.inputs, adversarial, levels),
-            None => adversarial,
+        match self.eight_bits {
+            true => self.allowed.on_lattice(&self.inputs, adversarial, LEVELS),
+            false => adversarial,
         }
     }
 
@@ -204,7 +209,15 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             draws: self.draws.select(positions),
             start: self.start.as_ref().map(rows),
             stops: self.stops,
-            levels: self.levels,
+            eight_bits: self.eight_bits,
         }
+    }
+}
+
+/// Accepts inputs in single precision: thresholds, constants and draws are made for it.
+fn single_precision<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
+    match inputs.dtype() {
+        DType::F32 => Ok(()),
+        found => Err(Error::Precision { found: format!("{found:?}") }),
     }
 }

@@ -27,9 +27,7 @@ impl Examples {
 
     /// Takes the examples, in the order of what the finding broke; the first of a sample stays.
     pub(super) fn add(&mut self, finding: &Finding, examples: &[f32]) {
-        if finding.place.projected {
-            return;
-        }
+        // There are none of a finding on the lattice.
         for (broken, example) in finding.broken.iter().zip(examples.chunks(self.features)) {
             if self.broken[broken.sample] == 0 {
                 self.broken[broken.sample] = 1;

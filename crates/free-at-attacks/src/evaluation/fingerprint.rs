@@ -2,6 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};
+use free_at_core::Error;
 use sha2::{Digest, Sha256};
 
 use super::Evaluation;
@@ -10,7 +11,14 @@ use super::samples::Samples;
 impl<const D: usize> Evaluation<D> {
     /// SHA-256, in hexadecimal digits, of the configuration, the data and the model. The batch size
     /// is no part of it: no verdict depends on it.
-    pub(super) fn fingerprint<M: Module>(&self, model: &M, samples: &Samples) -> String {
+    ///
+    /// # Errors
+    /// [`Error::Read`] if the device fails.
+    pub(super) fn fingerprint<M: Module>(
+        &self,
+        model: &M,
+        samples: &Samples,
+    ) -> Result<String, Error> {
         let mut hash = Sha256::new();
         let version = env!("CARGO_PKG_VERSION");
         let attacks = self.attacks.iter().map(|attack| format!("{attack:?}")).collect::<Vec<_>>();
@@ -26,34 +34,46 @@ impl<const D: usize> Evaluation<D> {
         samples.inputs().iter().for_each(|value| hash.update(value.to_le_bytes()));
         samples.truth().iter().for_each(|label| hash.update(label.to_le_bytes()));
         samples.clean.iter().for_each(|verdict| hash.update(format!("{verdict:?}")));
-        let mut parameters = Parameters { hash };
+        let mut parameters = Parameters { hash, failure: None };
         model.visit(&mut parameters);
-        parameters.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        match parameters.failure {
+            Some(error) => Err(error),
+            None => {
+                let hash = parameters.hash.finalize();
+                Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+        }
     }
 }
 
 /// Takes in every parameter and running statistic, with its shape.
 struct Parameters {
     hash: Sha256,
+    failure: Option<Error>,
 }
 
 impl Parameters {
-    fn add(&mut self, data: &TensorData) {
-        self.hash.update(format!("{:?}", data.shape()));
-        self.hash.update(&data.bytes()[..]);
+    fn add(&mut self, data: Result<TensorData, impl std::fmt::Display>) {
+        match data {
+            Ok(data) => {
+                self.hash.update(format!("{:?}", data.shape()));
+                self.hash.update(&data.bytes()[..]);
+            }
+            Err(error) => self.failure = Some(Error::unreadable(error)),
+        }
     }
 }
 
 impl ModuleVisitor for Parameters {
     fn visit_float<const R: usize>(&mut self, param: &Param<Tensor<R>>) {
-        self.add(&param.val().into_data());
+        self.add(param.val().try_into_data());
     }
 
     fn visit_int<const R: usize>(&mut self, param: &Param<Tensor<R, Int>>) {
-        self.add(&param.val().into_data());
+        self.add(param.val().try_into_data());
     }
 
     fn visit_bool<const R: usize>(&mut self, param: &Param<Tensor<R, Bool>>) {
-        self.add(&param.val().into_data());
+        self.add(param.val().try_into_data());
     }
 }

@@ -14,13 +14,16 @@ pub(super) fn norms<const D: usize>(
     inputs: &Tensor<D>,
     adversarial: &Tensor<D>,
 ) -> Result<(Vec<f64>, Vec<bool>), Error> {
+    let delta = adversarial.clone() - inputs.clone();
+    let size = allowed.measure(delta.clone()).flatten::<1>(0, D - 1);
+    // x + δ − x is rounded to the precision of x, feature by feature; what is beyond that is sure.
     let epsilon = allowed.epsilon();
-    let size = allowed.measure(adversarial.clone() - inputs.clone());
-    // x + δ − x is rounded to the precision of x, feature by feature.
     let rounding = inputs.clone().abs().add_scalar(epsilon).mul_scalar(precision(inputs));
-    let slack = allowed.measure(rounding).add_scalar(epsilon * RELATIVE_ROUNDING);
+    let sure = allowed.measure((delta.abs() - rounding).clamp_min(0.0));
     // A norm that is no number is not within anything.
-    let within = (size.clone() - slack).lower_equal_scalar(epsilon).flatten::<1>(0, D - 1);
+    let limit = epsilon * (1.0 + RELATIVE_ROUNDING);
+    let within = sure.lower_equal_scalar(limit).flatten::<1>(0, D - 1);
+    let within = within.bool_and(size.clone().is_nan().bool_not());
     let within = match allowed.scale() {
         // What may not move has not moved at all.
         Some(scale) => {
@@ -31,8 +34,8 @@ pub(super) fn norms<const D: usize>(
         }
         None => within,
     };
-    let size = size.flatten::<1>(0, D - 1).try_into_vec_as::<f64>();
-    Ok((size.map_err(Error::unreadable)?, read_bools(within)?))
+    let size = size.try_into_vec_as::<f64>().map_err(Error::unreadable)?;
+    Ok((size, read_bools(within)?))
 }
 
 /// The relative precision of the inputs' numbers.

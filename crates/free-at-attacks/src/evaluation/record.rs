@@ -53,7 +53,8 @@ impl Record {
             }
             files::write(path, (line + "\n").as_bytes())?;
         }
-        let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+        let text = std::fs::read(path).map_err(|error| failed(path, error))?;
+        let text = String::from_utf8(text).map_err(|error| damaged(path, error))?;
         // What follows the last newline was being written when the process ended.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let mut lines = text[..whole].lines().enumerate();
@@ -67,7 +68,9 @@ impl Record {
             return Err(Error::OtherEvaluation { path, expected: hash.into(), found: header.hash });
         }
         if header.features != features.unwrap_or(0) {
-            return Err(damaged(path, "it was made with other adversarial examples, or without"));
+            let reason = "it was begun with adversarial examples and is to go on without, or the \
+                          other way round: do as before, or use another record";
+            return Err(failed(path, reason));
         }
         let findings = lines
             .map(|(at, line)| {
@@ -76,9 +79,13 @@ impl Record {
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let lines = open_at(path, whole as u64)?;
+        let busy = |error: std::fs::TryLockError| {
+            failed(path, format!("another evaluation is at work on it ({error})"))
+        };
+        lines.try_lock().map_err(busy)?;
         let (examples, kept) = match features {
             Some(features) => {
-                let broken: usize = findings.iter().map(|finding| finding.broken.len()).sum();
+                let broken: usize = findings.iter().map(|finding| finding.examples()).sum();
                 let (file, values) = examples(&beside(path), broken * features)?;
                 (Some(file), values)
             }
@@ -86,7 +93,7 @@ impl Record {
         };
         let mut kept = kept.into_iter();
         let with_examples = |finding: Finding| {
-            let values = finding.broken.len() * features.unwrap_or(0);
+            let values = finding.examples() * features.unwrap_or(0);
             (finding, kept.by_ref().take(values).collect())
         };
         let findings = findings.into_iter().map(with_examples).collect();

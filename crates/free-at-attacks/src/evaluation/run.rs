@@ -14,6 +14,7 @@ use super::record::Record;
 use super::samples::Samples;
 use super::tally::{Broken, Finding, Place, Tally};
 use crate::Warning;
+use crate::files::{self, damaged};
 use crate::progress::EvaluationProgress;
 
 /// The highest level of an 8-bit image.
@@ -38,6 +39,9 @@ impl<'a, const D: usize> Run<'a, D> {
         samples: &'a Samples,
         hash: &str,
     ) -> Result<Self, Error> {
+        if let Some(path) = &evaluation.examples {
+            files::can_be_written(path)?;
+        }
         let mut run = Self {
             evaluation,
             model,
@@ -51,8 +55,13 @@ impl<'a, const D: usize> Run<'a, D> {
         if let Some(path) = &evaluation.record {
             let features = run.examples.is_some().then(|| samples.shape().iter().product());
             let (record, findings) = Record::open(path, hash, features)?;
-            for (finding, examples) in findings {
-                run.take(&finding, &examples);
+            for (line, (finding, examples)) in findings.iter().enumerate() {
+                let (attacks, n) = (evaluation.attacks.len(), samples.len());
+                if !finding.is_of(attacks, n) {
+                    let reason = format!("line {} names what this evaluation has not", line + 2);
+                    return Err(damaged(path, reason));
+                }
+                run.take(finding, examples);
             }
             run.record = Some(record);
         }
@@ -144,7 +153,7 @@ impl<'a, const D: usize> Run<'a, D> {
         let start = Instant::now();
         let before = (self.model.gradient_computations(), self.model.forward_passes());
         let task = self.task(samples, place.attack)?.stopping_when_fooled();
-        let task = if place.projected { task.on_lattice(LEVELS) } else { task };
+        let task = if place.projected { task.on_eight_bits() } else { task };
         let adversarial = attack.run_once(&task, place.run)?;
         let cost =
             (self.model.gradient_computations() - before.0, self.model.forward_passes() - before.1);
@@ -203,7 +212,7 @@ impl<'a, const D: usize> Run<'a, D> {
             let nearest = adversarial.clone().mul_scalar(LEVELS).round().div_scalar(LEVELS);
             rounded = read_bools(task.labels().fooled(self.model.logits(nearest)?))?;
         }
-        if self.examples.is_some() {
+        if self.examples.is_some() && !place.projected {
             examples = adversarial.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
         }
         Ok((rounded, examples))

@@ -1,7 +1,7 @@
 //! The data of an evaluation, read once.
 
 use burn::data::dataloader::DataLoader;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use free_at_core::{
     Attack, AttackTask, Batch, Draws, Error, FrozenModel, Labels, Target, ThreatModel,
 };
@@ -72,6 +72,9 @@ impl Samples {
             return Err(Error::elsewhere("batch", expected, &device));
         }
         let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
+        if inputs.dtype() != DType::F32 {
+            return Err(Error::Precision { found: format!("{:?}", inputs.dtype()) });
+        }
         let allowed = required.threat.around(&inputs)?;
         let logits = model.logits(inputs.clone())?;
         let classes = logits.dims()[1];
@@ -80,7 +83,8 @@ impl Samples {
         let foreign = truth.iter().any(|label| !(0..classes as i64).contains(label));
         if foreign || exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
             // Slow, and only to say which sample it is.
-            batch.check(classes, required.threat.bounds())?;
+            let checked = batch.check(classes, required.threat.bounds());
+            checked.map_err(|error| error.in_data_set(self.truth.len()))?;
         }
         if self.truth.is_empty() {
             self.shape = batch.sample_shape();

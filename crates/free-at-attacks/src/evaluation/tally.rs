@@ -37,6 +37,20 @@ pub(super) struct Finding {
     pub(super) seconds: f64,
 }
 
+impl Finding {
+    /// Whether an evaluation with so many attacks and samples can have made it.
+    pub(super) fn is_of(&self, attacks: usize, samples: usize) -> bool {
+        self.place.attack < attacks
+            && self.samples.iter().all(|sample| *sample < samples)
+            && self.broken.iter().all(|broken| self.samples.contains(&broken.sample))
+    }
+
+    /// How many adversarial examples are kept of it: those of the lattice are not.
+    pub(super) fn examples(&self) -> usize {
+        if self.place.projected { 0 } else { self.broken.len() }
+    }
+}
+
 /// All findings.
 #[derive(Default)]
 pub(super) struct Tally {

@@ -11,10 +11,9 @@ const FAR: f64 = 1e12;
 /// comes nearest.
 ///
 /// Every feature moves against the value's sign by min(λ m, room), where m is 1 for L∞ and |w| for
-/// L2, and room is what the bounds leave. What this covers, Σ |w| min(λ m, room), grows with λ in
-/// straight pieces that end where a feature's room does, at λ = room / m; so with the features
-/// sorted by that, two running sums tell the piece in which it reaches |value|, and there λ is
-/// the solution of a linear equation.
+/// L2, and room is what the bounds leave. What this covers, Σ |w| min(λ m, room), rises with λ in
+/// straight pieces, each less steep than the one before; so Newton's method from λ = 0 never goes too
+/// far, and is exact once it is on the piece where |value| is reached.
 pub(crate) fn step_onto<const D: usize>(
     allowed: &PerturbationSet<D>,
     points: &Tensor<D>,
@@ -54,6 +53,10 @@ fn column_sign<const D: usize>(value: &Tensor<1>, shape: [usize; D]) -> Tensor<D
     value.clone().sign().reshape(column).expand(shape)
 }
 
+/// Steps of Newton's method: 3 to 5 reach the piece as a rule; 13 was the most seen in thousands of
+/// random cases of up to 3,072 features.
+const NEWTON_STEPS: usize = 16;
+
 /// How far each feature moves, `[n, features]`, to cover `distance`, `[n, 1]`, at weights |w|.
 fn lengths(norm: Norm, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
     let weighs = w.clone().greater_scalar(0.0).float();
@@ -61,29 +64,22 @@ fn lengths(norm: Norm, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>
         Norm::Linf => weighs.clone(),
         Norm::L2 => w.clone(),
     };
-    // What all features that still move cover for each unit of λ.
+    // What a feature covers for each unit of λ while it moves, and in all.
     let pace = w.clone() * speed.clone();
-    let whole = pace.clone().sum_dim(1);
     let Some(room) = room else {
-        let lambda = distance / whole.clamp_min(1.0 / FAR);
+        let lambda = distance / pace.sum_dim(1).clamp_min(1.0 / FAR);
         return speed * lambda;
     };
     let room = room * weighs;
-    let ends = (room.clone() / speed.clone().clamp_min(1.0 / FAR)).clamp_max(FAR);
-    let (ends, order) = ends.sort_with_indices(1);
-    let covered = (w * room.clone()).gather(1, order.clone()).cumsum(1);
-    let moving = (whole.clone() - pace.gather(1, order).cumsum(1)).clamp_min(0.0);
-    let reached = covered.clone() + ends.clone() * moving.clone();
-    // The number of pieces that end before the distance is covered.
-    let passed = reached.lower(distance.clone()).int().sum_dim(1);
-    let before = |sums: Tensor<2>, first: Tensor<2>| {
-        Tensor::cat(vec![first, sums], 1).gather(1, passed.clone())
-    };
-    let zero = distance.zeros_like();
-    let (covered, moving) = (before(covered, zero.clone()), before(moving, whole));
-    let (from, all) = (before(ends.clone(), zero), ends.dims()[1] as i64);
-    let lambda = from.max_pair((distance - covered) / moving.clamp_min(1.0 / FAR));
-    let lambda = lambda.mask_fill(passed.equal_scalar(all), FAR).clamp_max(FAR);
+    let reach = w * room.clone();
+    let mut lambda = distance.zeros_like();
+    for _ in 0..NEWTON_STEPS {
+        let stopped = (speed.clone() * lambda.clone()).greater_equal(room.clone());
+        let slope = pace.clone().mask_fill(stopped.clone(), 0.0).sum_dim(1);
+        let covered = reach.clone().mask_fill(stopped.bool_not(), 0.0).sum_dim(1);
+        let next = (distance.clone() - covered) / slope.clamp_min(1.0 / FAR);
+        lambda = lambda.max_pair(next).clamp_max(FAR);
+    }
     (speed * lambda).min_pair(room)
 }
 
@@ -161,6 +157,32 @@ mod tests {
                     prop_assert!(size(norm, &found) <= size(norm, &way) + ROUNDING);
                 }
             }
+        }
+
+        /// With as many features as an image has, and rooms of every size.
+        #[test]
+        fn the_step_reaches_the_plane_in_high_dimensions(
+            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            seed: u64,
+            share in 0.001..0.999_f32,
+            size in -4.0..0.0_f64,
+        ) {
+            const MANY: usize = 3_072;
+            let draws = free_at_core::Draws::new(seed, vec![0, 1]);
+            let numbers = draws.uniform([2, MANY], &Device::flex());
+            let (point, w) = (numbers.clone().slice([0..1]).abs(), numbers.slice([1..2]));
+            // Dark pixels of all sizes down to 1e-4 or so, which have hardly any room below.
+            let point = point.powf_scalar(1.0 - size);
+            let rises = w.clone().lower_scalar(0.0).float();
+            let room = rises.clone() * point.clone().neg().add_scalar(1.0)
+                + rises.neg().add_scalar(1.0) * point.clone();
+            let reach = (w.clone().abs() * room).sum().into_scalar::<f32>();
+            let threat = ThreatModel::new(norm, Epsilon::unit(1.0));
+            let allowed = threat.around(&point).unwrap();
+            let value = Tensor::<1>::from_data([share * reach], &Device::flex());
+            let found = step_onto(&allowed, &point, value.clone(), w.clone());
+            let left = (value + (w * found).sum()).into_scalar::<f32>();
+            prop_assert!(left.abs() < ROUNDING * reach, "{left} of {reach}");
         }
 
         /// Without bounds the distance is |value| over the dual norm of w, also in units of a scale.

@@ -90,77 +90,87 @@ impl Canvas {
 }
 
 /// Windows of one size at random places, two for each sample.
-pub(crate) struct Windows {
-    /// 1 in the first window, `[n, 1, h, w]`.
-    pub(crate) mask: Tensor<4>,
-    /// 1 in the second.
-    pub(crate) second: Tensor<4>,
-    /// A sign for each channel, `[n, c, 1, 1]`.
-    pub(crate) signs: Tensor<4>,
-    /// Row and column within the first window, exchanged where the bump lies on its side.
-    place: [Tensor<4, Int>; 2],
-    side: usize,
+pub(crate) struct Windows<'a> {
+    canvas: &'a Canvas,
+    size: [usize; 2],
+    /// For each sample two places of two coordinates, a direction, and a sign for each channel, drawn
+    /// from [0, 1).
+    units: Vec<Vec<f32>>,
+    device: &'a Device,
 }
 
-impl Windows {
+/// Which of a sample's two windows.
+#[derive(Clone, Copy)]
+pub(crate) enum Window {
+    First,
+    Second,
+}
+
+impl<'a> Windows<'a> {
     pub(crate) fn draw(
-        canvas: &Canvas,
-        [high, wide]: [usize; 2],
+        canvas: &'a Canvas,
+        size: [usize; 2],
         draws: &Draws,
-        device: &Device,
+        device: &'a Device,
     ) -> Self {
-        let n = draws.len();
-        // Two places of two coordinates, one direction, a sign for each channel.
-        let units = draws.units(5 + canvas.channels);
-        let column = |values: Vec<i64>| {
-            Tensor::<4, Int>::from_data(TensorData::new(values, [n, 1, 1, 1]), device)
-        };
-        let corner = |unit: usize, free: usize| {
-            let places = free + usize::from(canvas.reaches_edge);
-            let at = |units: &Vec<f32>| (units[unit] * places as f32) as i64;
-            column(units.iter().map(at).collect())
-        };
-        let (rows, columns) = (canvas.height - high, canvas.width - wide);
-        let ramp = |length: usize, shape: [usize; 4]| {
-            Tensor::<1, Int>::arange(0..length as i64, device).reshape(shape)
-        };
-        let rows_of = |unit| ramp(canvas.height, [1, 1, canvas.height, 1]) - corner(unit, rows);
-        let columns_of = |unit| ramp(canvas.width, [1, 1, 1, canvas.width]) - corner(unit, columns);
-        let inside = |row: Tensor<4, Int>, column: Tensor<4, Int>| {
-            let within = |at: Tensor<4, Int>, length: usize| {
-                let from = at.clone().greater_equal_scalar(0).float();
-                from * at.lower_scalar(length as i64).float()
-            };
-            within(row, high) * within(column, wide)
-        };
-        let (row, column_) = (rows_of(0), columns_of(1));
-        let lies = column(units.iter().map(|units| i64::from(units[4] > 0.5)).collect());
-        let shape = [n, 1, canvas.height, canvas.width];
-        let (down, across) = (row.clone().expand(shape), column_.clone().expand(shape));
-        let turned = lies.expand(shape).bool();
-        let place = [
-            down.clone().mask_where(turned.clone(), across.clone()),
-            across.mask_where(turned, down),
-        ];
-        let signs = units.iter().flat_map(|units| &units[5..]).map(|unit| sign(*unit)).collect();
-        let signs = TensorData::new::<f32, _>(signs, [n, canvas.channels, 1, 1]);
-        Self {
-            mask: inside(row, column_),
-            second: inside(rows_of(2), columns_of(3)),
-            signs: Tensor::from_data(signs, device),
-            place,
-            side: high,
-        }
+        Self { canvas, size, units: draws.units(5 + canvas.channels), device }
     }
 
-    /// The bump in each first window, `[n, 1, h, w]`, zero outside.
+    /// A sign for each channel, `[n, c, 1, 1]`.
+    pub(crate) fn signs(&self) -> Tensor<4> {
+        let signs = self.units.iter().flat_map(|units| &units[5..]).map(|unit| sign(*unit));
+        let shape = [self.units.len(), self.canvas.channels, 1, 1];
+        Tensor::from_data(TensorData::new::<f32, _>(signs.collect(), shape), self.device)
+    }
+
+    /// 1 in the window, `[n, 1, h, w]`.
+    pub(crate) fn mask(&self, window: Window) -> Tensor<4> {
+        let within = |at: Tensor<4, Int>, length: usize| {
+            let from = at.clone().greater_equal_scalar(0).float();
+            from * at.lower_scalar(length as i64).float()
+        };
+        let [row, column] = self.place(window);
+        within(row, self.size[0]) * within(column, self.size[1])
+    }
+
+    /// The bump in each first window, `[n, 1, h, w]`, on its side for every other sample; zero outside.
     pub(crate) fn bump(&self) -> Tensor<4> {
-        let values = Tensor::<1>::from_data(bump(self.side).as_slice(), &self.mask.device());
-        let last = self.side as i64 - 1;
-        let [row, column] = self.place.clone().map(|at| at.clamp(0, last));
-        let shape = self.mask.dims();
-        let at = (row.mul_scalar(self.side as i64) + column).reshape([-1]);
-        values.select(0, at).reshape(shape) * self.mask.clone()
+        let side = self.size[0] as i64;
+        let mask = self.mask(Window::First);
+        let shape = mask.dims();
+        let lies = self.column(|units| i64::from(units[4] > 0.5)).expand(shape).bool();
+        let [row, column] = self.place(Window::First).map(|at| at.expand(shape).clamp(0, side - 1));
+        let upright = row.clone().mul_scalar(side) + column.clone();
+        let at = upright.mask_where(lies, column.mul_scalar(side) + row).reshape([-1]);
+        let values = Tensor::<1>::from_data(bump(self.size[0]).as_slice(), self.device);
+        values.select(0, at).reshape(shape) * mask
+    }
+
+    /// Row and column of each pixel as the window counts them: `[n, 1, h, 1]` and `[n, 1, 1, w]`.
+    fn place(&self, window: Window) -> [Tensor<4, Int>; 2] {
+        let first = match window {
+            Window::First => 0,
+            Window::Second => 2,
+        };
+        let corner = |unit: usize, free: usize| {
+            let places = free + usize::from(self.canvas.reaches_edge);
+            self.column(move |units| (units[unit] * places as f32) as i64)
+        };
+        let ramp = |length: usize, shape: [usize; 4]| {
+            Tensor::<1, Int>::arange(0..length as i64, self.device).reshape(shape)
+        };
+        let Canvas { height, width, .. } = *self.canvas;
+        [
+            ramp(height, [1, 1, height, 1]) - corner(first, height - self.size[0]),
+            ramp(width, [1, 1, 1, width]) - corner(first + 1, width - self.size[1]),
+        ]
+    }
+
+    /// An integer for each sample, `[n, 1, 1, 1]`.
+    fn column(&self, of: impl Fn(&[f32]) -> i64) -> Tensor<4, Int> {
+        let values = self.units.iter().map(|units| of(units)).collect();
+        let shape = [self.units.len(), 1, 1, 1];
+        Tensor::from_data(TensorData::new::<i64, _>(values, shape), self.device)
     }
 }
 
@@ -206,8 +216,9 @@ mod tests {
     fn windows_lie_within_the_image_and_have_their_size() {
         let canvas = Canvas::of(&[2, 6, 9], true);
         let draws = Draws::new(0, (0..200).collect());
-        let windows = Windows::draw(&canvas, [3, 3], &draws, &Device::flex());
-        for mask in [windows.mask.clone(), windows.second.clone()] {
+        let device = Device::flex();
+        let windows = Windows::draw(&canvas, [3, 3], &draws, &device);
+        for mask in [Window::First, Window::Second].map(|window| windows.mask(window)) {
             let sizes: Vec<f32> = mask.clone().sum_dim(3).sum_dim(2).try_into_vec_as().unwrap();
             assert!(sizes.iter().all(|size| *size == 9.0));
             let touched: Vec<f32> = mask.sum_dim(0).try_into_vec_as().unwrap();
@@ -217,7 +228,7 @@ mod tests {
         let lengths: Vec<f32> =
             bump.clone().square().sum_dim(3).sum_dim(2).try_into_vec_as().unwrap();
         assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
-        let outside = bump * windows.mask.neg().add_scalar(1.0);
+        let outside = bump * windows.mask(Window::First).neg().add_scalar(1.0);
         assert_eq!(outside.abs().max().into_scalar::<f32>(), 0.0);
     }
 

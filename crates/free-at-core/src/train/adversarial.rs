@@ -65,6 +65,7 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
         batch: &Batch<D>,
         worker: &mut Worker,
     ) -> Result<Descent, Error> {
+        self.attack.check_support(&self.threat, &batch.sample_shape())?;
         let frozen = FrozenModel::new(model);
         let draws = worker.draws(self.seed, batch.len());
         let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &self.threat, draws)?;
