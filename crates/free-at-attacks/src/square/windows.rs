@@ -80,9 +80,7 @@ impl Canvas {
                     }
                 }
             }
-            let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
-            values.iter_mut().for_each(|value| *value /= length.max(f32::MIN_POSITIVE));
-            values
+            unit(values)
         };
         let values: Vec<f32> = draws.units(tiles * (1 + channels)).iter().flat_map(plane).collect();
         Tensor::from_data(TensorData::new(values, self.shape(draws.len())), device)
@@ -198,8 +196,10 @@ fn pile(height: usize, width: usize) -> Vec<f32> {
     unit(values)
 }
 
+/// Values of length 1.
 fn unit(mut values: Vec<f32>) -> Vec<f32> {
-    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    let square = |value: &f32| f64::from(*value) * f64::from(*value);
+    let length = values.iter().map(square).sum::<f64>().sqrt() as f32;
     values.iter_mut().for_each(|value| *value /= length.max(f32::MIN_POSITIVE));
     values
 }
@@ -249,7 +249,10 @@ mod tests {
             let bumps = canvas.bumps(&draws, &Device::flex());
             let lengths = bumps.square().sum_dim(3).sum_dim(2).sum_dim(1);
             let lengths: Vec<f32> = lengths.try_into_vec_as().unwrap();
-            assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
+            assert!(
+                lengths.iter().all(|length| (length - 1.0).abs() < 1e-5),
+                "{height}×{width}: {lengths:?}"
+            );
         }
     }
 }
