@@ -1,11 +1,12 @@
 //! Targeted Auto-PGD.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective, Target};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::Apgd;
 use crate::ascent::{check_counts, name};
+use crate::towards::{TARGETS, aim, check_targets, enough_classes, runs};
 
 /// APGD-T: [`Apgd`] on the targeted difference of logits ratio, towards each of the most likely
 /// wrong classes in turn.
@@ -29,9 +30,6 @@ pub struct ApgdT {
     restarts: usize,
     targets: usize,
 }
-
-/// The targets of APGD-T and FAB-T as published.
-pub(crate) const TARGETS: usize = 9;
 
 impl Default for ApgdT {
     fn default() -> Self {
@@ -102,7 +100,7 @@ impl AttackParameters for ApgdT {
     }
 
     fn runs(&self, targeted: bool) -> usize {
-        if targeted { self.restarts } else { self.targets * self.restarts }
+        runs(self.targets, self.restarts, targeted)
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
@@ -114,35 +112,8 @@ impl AttackParameters for ApgdT {
 impl<const D: usize> Attack<D> for ApgdT {
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let labels = match task.labels().target() {
-            Some(_) => task.labels().clone(),
-            None => {
-                let clean = task.logits(task.inputs().clone())?;
-                let target = Target::MostLikely(1 + run / self.restarts);
-                target.labels(&clean, &task.labels().truth(), task.draws())?
-            }
-        };
+        let aim = aim(task, run, self.restarts)?;
+        let labels = Labels::targeted(task.labels().truth(), aim)?;
         Ok(self.apgd.climb(task, labels, run, |_| ())?.0)
-    }
-}
-
-/// Accepts at least one target.
-pub(crate) fn check_targets(attack: &'static str, targets: usize) -> Result<(), Error> {
-    match targets {
-        0 => Err(Error::AttackParameter {
-            attack,
-            parameter: "the number of targets",
-            allowed: "at least 1",
-            value: 0.0,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Accepts models with more classes than targets.
-pub(crate) fn enough_classes(targets: usize, classes: usize, targeted: bool) -> Result<(), Error> {
-    match !targeted && targets >= classes {
-        true => Err(Error::TargetClass { class: targets, classes }),
-        false => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 mod examples;
 mod fingerprint;
 mod measure;
+mod plan;
 mod probe;
 mod record;
 mod run;
@@ -15,12 +16,14 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use free_at_core::{Attack, Batch, Bounds, Classifier, Error, FrozenModel, Target, ThreatModel};
+use free_at_core::{Attack, Batch, Classifier, Error, FrozenModel, Target, ThreatModel};
 
 use crate::progress::Progress;
 use crate::report::RobustnessReport;
+use fingerprint::fingerprint;
+use plan::Plan;
 use run::Run;
-use samples::{Requirements, Samples};
+use samples::Samples;
 
 /// Clean accuracy, accuracy under some attacks, and the worst case over all of them.
 ///
@@ -70,46 +73,26 @@ use samples::{Requirements, Samples};
 /// ```
 #[derive(Clone)]
 pub struct Evaluation<const D: usize> {
-    threat: ThreatModel,
-    attacks: Vec<Arc<dyn Attack<D>>>,
-    target: Option<Target>,
-    seed: u64,
-    batch_size: Option<usize>,
-    cascade: bool,
-    eight_bit: bool,
-    progress: Option<Arc<dyn Progress>>,
-    record: Option<PathBuf>,
-    examples: Option<PathBuf>,
+    plan: Plan<D>,
 }
 
 impl<const D: usize> Evaluation<D> {
     /// An evaluation without attacks yet: untargeted, a cascade, with seed 0.
     pub fn new(threat: ThreatModel) -> Self {
-        Self {
-            threat,
-            attacks: Vec::new(),
-            target: None,
-            seed: 0,
-            batch_size: None,
-            cascade: true,
-            eight_bit: false,
-            progress: None,
-            record: None,
-            examples: None,
-        }
+        Self { plan: Plan::new(threat) }
     }
 
     /// Adds an attack. Strong ones after cheap ones cost least: they get what is left.
     #[must_use]
     pub fn attack(mut self, attack: impl Attack<D> + 'static) -> Self {
-        self.attacks.push(Arc::new(attack));
+        self.plan.attacks.push(Arc::new(attack));
         self
     }
 
     /// Adds several attacks: those of [`AutoAttack`](crate::AutoAttack), say.
     #[must_use]
     pub fn attacks(mut self, attacks: impl IntoIterator<Item = Arc<dyn Attack<D>>>) -> Self {
-        self.attacks.extend(attacks);
+        self.plan.attacks.extend(attacks);
         self
     }
 
@@ -117,21 +100,21 @@ impl<const D: usize> Evaluation<D> {
     /// compared. The worst case is the same as that of a cascade, at a higher cost.
     #[must_use]
     pub fn independently(mut self) -> Self {
-        self.cascade = false;
+        self.plan.cascade = false;
         self
     }
 
     /// Targeted: a sample is broken when it is taken for its target. Default: untargeted.
     #[must_use]
     pub fn with_target(mut self, target: Target) -> Self {
-        self.target = Some(target);
+        self.plan.target = Some(target);
         self
     }
 
     /// The seed of every random draw. Default: 0.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.plan.seed = seed;
         self
     }
 
@@ -139,7 +122,7 @@ impl<const D: usize> Evaluation<D> {
     /// batch has.
     #[must_use]
     pub fn with_batch_size(mut self, batch_size: usize) -> Self {
-        self.batch_size = Some(batch_size);
+        self.plan.batch_size = Some(batch_size);
         self
     }
 
@@ -148,14 +131,14 @@ impl<const D: usize> Evaluation<D> {
     /// lattice. About doubles the cost. For images in [0, 1].
     #[must_use]
     pub fn with_eight_bit(mut self) -> Self {
-        self.eight_bit = true;
+        self.plan.eight_bit = true;
         self
     }
 
     /// Tells `progress` how far it is after each batch.
     #[must_use]
     pub fn with_progress(mut self, progress: impl Progress + 'static) -> Self {
-        self.progress = Some(Arc::new(progress));
+        self.plan.progress = Some(Arc::new(progress));
         self
     }
 
@@ -163,7 +146,7 @@ impl<const D: usize> Evaluation<D> {
     /// verdicts are those of an evaluation that was never stopped.
     #[must_use]
     pub fn with_record(mut self, path: impl Into<PathBuf>) -> Self {
-        self.record = Some(path.into());
+        self.plan.record = Some(path.into());
         self
     }
 
@@ -171,7 +154,7 @@ impl<const D: usize> Evaluation<D> {
     /// where the sample itself stands for one that was not broken, `labels` `[n]` and `broken` `[n]`.
     #[must_use]
     pub fn with_examples(mut self, path: impl Into<PathBuf>) -> Self {
-        self.examples = Some(path.into());
+        self.plan.examples = Some(path.into());
         self
     }
 
@@ -193,54 +176,27 @@ impl<const D: usize> Evaluation<D> {
         model: &C,
         test: &dyn DataLoader<Batch<D>>,
     ) -> Result<RobustnessReport, Error> {
-        self.check()?;
+        let plan = &self.plan;
+        plan.check()?;
         let devices = model.devices();
         let frozen = FrozenModel::new(model);
-        let required = Requirements {
-            threat: &self.threat,
-            target: self.target.as_ref(),
-            attacks: &self.attacks,
-            devices: &devices,
-            seed: self.seed,
-        };
-        let samples = Samples::read(&frozen, test, &required)?;
-        let hash = self.fingerprint(model, &samples)?;
-        let mut run = Run::new(self, &frozen, &samples, &hash)?;
+        let samples = Samples::read(&frozen, test, plan, &devices)?;
+        let hash = fingerprint(plan, model, &samples)?;
+        let mut run = Run::new(plan, &frozen, &samples, &hash)?;
         run.attack()?;
-        let report = run.report(hash)?;
+        let report = run.report(hash);
         run.save_examples()?;
         Ok(report)
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        self.threat.check()?;
-        self.attacks.iter().try_for_each(|attack| attack.check())?;
-        if self.batch_size == Some(0) {
-            return Err(Error::BatchSize);
-        }
-        if self.eight_bit && *self.threat.bounds() != Bounds::default() {
-            return Err(Error::Unsupported {
-                attack: "the accuracy with 8 bits",
-                what: format!("input bounds {:?}", self.threat.bounds()),
-                instead: "have images in [0, 1], the default bounds",
-            });
-        }
-        let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
-        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-            Some((_, name)) => Err(Error::DuplicateAttack { name: name.clone() }),
-            None if names.is_empty() => Err(Error::NoAttack),
-            None => Ok(()),
-        }
     }
 }
 
 impl<const D: usize> std::fmt::Debug for Evaluation<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Evaluation")
-            .field("threat", &self.threat)
-            .field("attacks", &self.attacks)
-            .field("target", &self.target)
-            .field("seed", &self.seed)
+            .field("threat", &self.plan.threat)
+            .field("attacks", &self.plan.attacks)
+            .field("target", &self.plan.target)
+            .field("seed", &self.plan.seed)
             .finish_non_exhaustive()
     }
 }

@@ -3,12 +3,12 @@
 mod hyperplane;
 
 use burn::tensor::{Bool, Int, Tensor};
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective, Target};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::apgd_t::{TARGETS, check_targets, enough_classes};
 use crate::ascent::check_counts;
 use crate::standing::{Left, Standing, per_sample};
+use crate::towards::{TARGETS, aim, check_targets, enough_classes, runs};
 use hyperplane::step_onto;
 
 /// FAB-T: looks for the closest adversarial example, along the boundary towards each of the most
@@ -97,7 +97,7 @@ impl FabT {
         leaves: bool,
     ) -> Result<(Tensor<D>, Option<Search<D>>), Error> {
         self.check()?;
-        let mut aim = self.aim(task, run)?;
+        let mut aim = aim(task, run, self.restarts)?;
         let mut standing = Standing::new(task, leaves);
         let mut search = Search {
             point: self.start(task, run),
@@ -126,20 +126,6 @@ impl FabT {
         }
         let inputs = standing.task().inputs().clone();
         Ok((standing.finish(inputs), Some(search)))
-    }
-
-    /// The class that each sample is driven towards.
-    fn aim<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        run: usize,
-    ) -> Result<Tensor<1, Int>, Error> {
-        if let Some(target) = task.labels().target() {
-            return Ok(target);
-        }
-        let clean = task.logits(task.inputs().clone())?;
-        let target = Target::MostLikely(1 + run / self.restarts);
-        target.classes(&clean, &task.labels().truth(), task.draws())
     }
 
     fn start<const D: usize>(&self, task: &AttackTask<D>, run: usize) -> Tensor<D> {
@@ -250,7 +236,7 @@ impl AttackParameters for FabT {
     }
 
     fn runs(&self, targeted: bool) -> usize {
-        if targeted { self.restarts } else { self.targets * self.restarts }
+        runs(self.targets, self.restarts, targeted)
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {

@@ -44,6 +44,7 @@ mod report;
 mod rfgsm;
 mod square;
 mod standing;
+mod towards;
 mod warning;
 
 pub use apgd::{Apgd, ApgdTrace};

@@ -23,6 +23,7 @@ pub(crate) struct Standing<'a, const D: usize> {
 }
 
 /// Who has left the batch.
+#[allow(clippy::large_enum_variant)] // it lives for a moment, on the stack
 pub(crate) enum Left {
     Nobody,
     /// Some; these positions stay.

@@ -5,43 +5,41 @@ use burn::tensor::{Bool, Int, Tensor, TensorData};
 use free_at_core::Error;
 use sha2::{Digest, Sha256};
 
-use super::Evaluation;
+use super::plan::Plan;
 use super::samples::Samples;
 
-impl<const D: usize> Evaluation<D> {
-    /// SHA-256, in hexadecimal digits, of the configuration, the data and the model. The batch size
-    /// is no part of it: no verdict depends on it.
-    ///
-    /// # Errors
-    /// [`Error::Read`] if the device fails.
-    pub(super) fn fingerprint<M: Module>(
-        &self,
-        model: &M,
-        samples: &Samples,
-    ) -> Result<String, Error> {
-        let mut hash = Sha256::new();
-        let version = env!("CARGO_PKG_VERSION");
-        let attacks = self.attacks.iter().map(|attack| format!("{attack:?}")).collect::<Vec<_>>();
-        hash.update(format!(
-            "{version} {:?} {:?} {} {} {} {attacks:?} {:?}",
-            self.threat,
-            self.target,
-            self.seed,
-            self.cascade,
-            self.eight_bit,
-            samples.shape(),
-        ));
-        samples.inputs().iter().for_each(|value| hash.update(value.to_le_bytes()));
-        samples.truth().iter().for_each(|label| hash.update(label.to_le_bytes()));
-        samples.clean.iter().for_each(|verdict| hash.update(format!("{verdict:?}")));
-        let mut parameters = Parameters { hash, failure: None };
-        model.visit(&mut parameters);
-        match parameters.failure {
-            Some(error) => Err(error),
-            None => {
-                let hash = parameters.hash.finalize();
-                Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
-            }
+/// SHA-256, in hexadecimal digits, of the configuration, the data and the model. The batch size
+/// is no part of it: no verdict depends on it.
+///
+/// # Errors
+/// [`Error::Read`] if the device fails.
+pub(super) fn fingerprint<M: Module, const D: usize>(
+    plan: &Plan<D>,
+    model: &M,
+    samples: &Samples,
+) -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    let version = env!("CARGO_PKG_VERSION");
+    let attacks = plan.attacks.iter().map(|attack| format!("{attack:?}")).collect::<Vec<_>>();
+    hash.update(format!(
+        "{version} {:?} {:?} {} {} {} {attacks:?} {:?}",
+        plan.threat,
+        plan.target,
+        plan.seed,
+        plan.cascade,
+        plan.eight_bit,
+        samples.shape(),
+    ));
+    samples.inputs().iter().for_each(|value| hash.update(value.to_le_bytes()));
+    samples.truth().iter().for_each(|label| hash.update(label.to_le_bytes()));
+    samples.clean.iter().for_each(|verdict| hash.update(format!("{verdict:?}")));
+    let mut parameters = Parameters { hash, failure: None };
+    model.visit(&mut parameters);
+    match parameters.failure {
+        Some(error) => Err(error),
+        None => {
+            let hash = parameters.hash.finalize();
+            Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
         }
     }
 }

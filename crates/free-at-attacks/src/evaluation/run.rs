@@ -6,9 +6,9 @@ use std::time::Instant;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Attack, AttackTask, Error, FrozenModel};
 
-use super::Evaluation;
 use super::examples::Examples;
 use super::measure::{exceeds, norms, past_bounds, read_bools};
+use super::plan::Plan;
 use super::probe::probe;
 use super::record::Record;
 use super::samples::Samples;
@@ -21,7 +21,7 @@ use crate::progress::EvaluationProgress;
 const LEVELS: f64 = 255.0;
 
 pub(super) struct Run<'a, const D: usize> {
-    pub(super) evaluation: &'a Evaluation<D>,
+    pub(super) plan: &'a Plan<D>,
     pub(super) model: &'a FrozenModel<D>,
     pub(super) samples: &'a Samples,
     pub(super) tally: Tally,
@@ -34,29 +34,29 @@ pub(super) struct Run<'a, const D: usize> {
 impl<'a, const D: usize> Run<'a, D> {
     /// With what the record holds already, if there is one.
     pub(super) fn new(
-        evaluation: &'a Evaluation<D>,
+        plan: &'a Plan<D>,
         model: &'a FrozenModel<D>,
         samples: &'a Samples,
         hash: &str,
     ) -> Result<Self, Error> {
-        if let Some(path) = &evaluation.examples {
+        if let Some(path) = &plan.examples {
             files::can_be_written(path)?;
         }
         let mut run = Self {
-            evaluation,
+            plan,
             model,
             samples,
             tally: Tally::default(),
             warnings: Vec::new(),
             device: samples.device.clone(),
             record: None,
-            examples: evaluation.examples.is_some().then(|| Examples::of(samples)),
+            examples: plan.examples.is_some().then(|| Examples::of(samples)),
         };
-        if let Some(path) = &evaluation.record {
+        if let Some(path) = &plan.record {
             let features = run.examples.is_some().then(|| samples.shape().iter().product());
             let (record, findings) = Record::open(path, hash, features)?;
             for (line, (finding, examples)) in findings.iter().enumerate() {
-                let (attacks, n) = (evaluation.attacks.len(), samples.len());
+                let (attacks, n) = (plan.attacks.len(), samples.len());
                 if !finding.is_of(attacks, n) {
                     let reason = format!("line {} names what this evaluation has not", line + 2);
                     return Err(damaged(path, reason));
@@ -78,18 +78,18 @@ impl<'a, const D: usize> Run<'a, D> {
     /// All attacks, and all again on the lattice if that is asked for.
     pub(super) fn attack(&mut self) -> Result<(), Error> {
         let right = self.samples.right();
-        let batch = self.evaluation.batch_size.unwrap_or(self.samples.batch).max(1);
+        let batch = self.plan.batch_size.unwrap_or(self.samples.batch).max(1);
         if !right.is_empty() {
             let looked_at = &right[..batch.min(right.len())];
             let task = self.task(looked_at, 0)?;
             self.warnings = probe(self.model, &task)?;
         }
-        let passes: &[bool] = if self.evaluation.eight_bit { &[false, true] } else { &[false] };
+        let passes: &[bool] = if self.plan.eight_bit { &[false, true] } else { &[false] };
         for &projected in passes {
             let mut standing = right.clone();
-            for (index, attack) in self.evaluation.attacks.iter().enumerate() {
+            for (index, attack) in self.plan.attacks.iter().enumerate() {
                 self.runs(attack.as_ref(), (projected, index), &standing, batch)?;
-                if self.evaluation.cascade {
+                if self.plan.cascade {
                     standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
                 }
             }
@@ -106,7 +106,7 @@ impl<'a, const D: usize> Run<'a, D> {
         batch: usize,
     ) -> Result<(), Error> {
         let mut standing = standing.to_vec();
-        let runs = attack.runs(self.evaluation.target.is_some());
+        let runs = attack.runs(self.plan.is_targeted());
         for run in 0..runs {
             let place = Place { projected, attack: index, run };
             standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
@@ -129,7 +129,7 @@ impl<'a, const D: usize> Run<'a, D> {
                     samples: standing.len(),
                     broken: self.tally.of(projected, index).map_or(0, |found| found.broken.len()),
                 };
-                let progress = self.evaluation.progress.as_ref();
+                let progress = self.plan.progress.as_ref();
                 if progress.is_some_and(|to| to.update(&at) == ControlFlow::Break(())) {
                     return Err(Error::Stopped);
                 }
@@ -139,7 +139,7 @@ impl<'a, const D: usize> Run<'a, D> {
     }
 
     fn task(&self, samples: &[usize], attack: usize) -> Result<AttackTask<'a, D>, Error> {
-        self.samples.task(self.model, &self.evaluation.threat, samples, attack, &self.device)
+        self.samples.task(self.model, &self.plan.threat, samples, attack, &self.device)
     }
 
     /// One run of one attack on some samples: what it broke, measured again, with the examples if they
@@ -208,7 +208,7 @@ impl<'a, const D: usize> Run<'a, D> {
         let rows: Vec<i64> = fooled.iter().map(|&at| at as i64).collect();
         let rows = Tensor::from_data(rows.as_slice(), &self.device);
         let adversarial = adversarial.clone().select(0, rows);
-        if self.evaluation.eight_bit && !place.projected {
+        if self.plan.eight_bit && !place.projected {
             let nearest = adversarial.clone().mul_scalar(LEVELS).round().div_scalar(LEVELS);
             rounded = read_bools(task.labels().fooled(self.model.logits(nearest)?))?;
         }
@@ -219,7 +219,7 @@ impl<'a, const D: usize> Run<'a, D> {
     }
 
     pub(super) fn save_examples(&self) -> Result<(), Error> {
-        match (&self.examples, &self.evaluation.examples) {
+        match (&self.examples, &self.plan.examples) {
             (Some(examples), Some(path)) => examples.save(path, self.samples),
             _ => Ok(()),
         }

@@ -2,11 +2,10 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use free_at_core::{
-    Attack, AttackTask, Batch, Draws, Error, FrozenModel, Labels, Target, ThreatModel,
-};
+use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Labels, ThreatModel};
 
 use super::measure::{exceeds, past_bounds, read_bools};
+use super::plan::Plan;
 use crate::report::Verdict;
 
 /// The stream of the draws of random targets, which is no attack's.
@@ -27,33 +26,25 @@ pub(super) struct Samples {
     seed: u64,
 }
 
-/// What is asked of the data before it is read.
-pub(super) struct Requirements<'a, const D: usize> {
-    pub(super) threat: &'a ThreatModel,
-    pub(super) target: Option<&'a Target>,
-    pub(super) attacks: &'a [std::sync::Arc<dyn Attack<D>>],
-    pub(super) devices: &'a [Device],
-    pub(super) seed: u64,
-}
-
 impl Samples {
     pub(super) fn read<const D: usize>(
         model: &FrozenModel<D>,
         test: &dyn DataLoader<Batch<D>>,
-        required: &Requirements<D>,
+        plan: &Plan<D>,
+        devices: &[Device],
     ) -> Result<Self, Error> {
         let mut samples = Self {
             shape: Vec::new(),
             inputs: Vec::new(),
             truth: Vec::new(),
-            target: required.target.map(|_| Vec::new()),
+            target: plan.is_targeted().then(Vec::new),
             clean: Vec::new(),
             batch: 0,
             device: Device::default(),
-            seed: required.seed,
+            seed: plan.seed,
         };
         for batch in test.iter() {
-            samples.add(model, &batch?, required)?;
+            samples.add(model, &batch?, plan, devices)?;
         }
         match samples.truth.is_empty() {
             true => Err(Error::EmptyBatch),
@@ -65,17 +56,18 @@ impl Samples {
         &mut self,
         model: &FrozenModel<D>,
         batch: &Batch<D>,
-        required: &Requirements<D>,
+        plan: &Plan<D>,
+        devices: &[Device],
     ) -> Result<(), Error> {
         let device = batch.device();
-        if let Some(expected) = required.devices.iter().find(|expected| **expected != device) {
+        if let Some(expected) = devices.iter().find(|expected| **expected != device) {
             return Err(Error::elsewhere("batch", expected, &device));
         }
         let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
         if inputs.dtype() != DType::F32 {
             return Err(Error::Precision { found: format!("{:?}", inputs.dtype()) });
         }
-        let allowed = required.threat.around(&inputs)?;
+        let allowed = plan.threat.around(&inputs)?;
         let logits = model.logits(inputs.clone())?;
         let classes = logits.dims()[1];
         batch.check_logits(classes)?;
@@ -83,22 +75,22 @@ impl Samples {
         let foreign = truth.iter().any(|label| !(0..classes as i64).contains(label));
         if foreign || exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
             // Slow, and only to say which sample it is.
-            let checked = batch.check(classes, required.threat.bounds());
+            let checked = batch.check(classes, plan.threat.bounds());
             checked.map_err(|error| error.in_data_set(self.truth.len()))?;
         }
         if self.truth.is_empty() {
             self.shape = batch.sample_shape();
             self.batch = batch.len();
             self.device = device.without_autodiff();
-            for attack in required.attacks {
-                attack.check_classes(classes, required.target.is_some())?;
-                attack.check_support(required.threat, &self.shape)?;
+            for attack in &plan.attacks {
+                attack.check_classes(classes, plan.is_targeted())?;
+                attack.check_support(&plan.threat, &self.shape)?;
             }
         } else if self.shape != batch.sample_shape() {
             let (expected, found) = (self.shape.clone(), batch.sample_shape());
             return Err(Error::SampleShape { expected, found });
         }
-        if let (Some(target), Some(chosen)) = (required.target, &mut self.target) {
+        if let (Some(target), Some(chosen)) = (&plan.target, &mut self.target) {
             let first = self.truth.len() as u64;
             let keys = (first..first + batch.len() as u64).collect();
             let draws = Draws::new(self.seed, keys).for_attack(TARGETS);

@@ -1,6 +1,6 @@
 //! From findings to a report.
 
-use free_at_core::{Access, Error};
+use free_at_core::Access;
 
 use super::probe::covers_bounds;
 use super::run::Run;
@@ -16,22 +16,22 @@ const BURN: &str = "0.22";
 const BY_CHANCE: f64 = 0.002;
 
 impl<const D: usize> Run<'_, D> {
-    pub(super) fn report(&self, hash: String) -> Result<RobustnessReport, Error> {
-        let evaluation = self.evaluation;
+    pub(super) fn report(&self, hash: String) -> RobustnessReport {
+        let plan = self.plan;
         let n = self.samples.len();
         let right = self.samples.right();
         let standing =
             |broken: &dyn Fn(usize) -> bool| right.iter().filter(|s| !broken(**s)).count();
         let share = |count: usize| count as f64 / n as f64;
-        let all = 0..evaluation.attacks.len();
+        let all = 0..plan.attacks.len();
         let eight_bit = |attacks: std::ops::Range<usize>| {
-            evaluation.eight_bit.then(|| EightBit {
+            plan.eight_bit.then(|| EightBit {
                 rounded: share(standing(&|s| self.breaks(false, attacks.clone(), s, true))),
                 projected: share(standing(&|s| self.breaks(true, attacks.clone(), s, false))),
             })
         };
         let attack = |(index, attack): (usize, &std::sync::Arc<dyn free_at_core::Attack<D>>)| {
-            let attacks = if evaluation.cascade { 0..index + 1 } else { index..index + 1 };
+            let attacks = if plan.cascade { 0..index + 1 } else { index..index + 1 };
             let stand = standing(&|s| self.breaks(false, attacks.clone(), s, false));
             let found = self.tally.of(false, index);
             AttackReport {
@@ -48,11 +48,11 @@ impl<const D: usize> Run<'_, D> {
             }
         };
         let worst = standing(&|s| self.breaks(false, all.clone(), s, false));
-        Ok(RobustnessReport {
-            threat: evaluation.threat.clone(),
-            target: evaluation.target.clone(),
-            cascade: evaluation.cascade,
-            seed: evaluation.seed,
+        RobustnessReport {
+            threat: plan.threat.clone(),
+            target: plan.target.clone(),
+            cascade: plan.cascade,
+            seed: plan.seed,
             versions: Versions {
                 free_at: env!("CARGO_PKG_VERSION").into(),
                 burn: BURN.into(),
@@ -61,13 +61,13 @@ impl<const D: usize> Run<'_, D> {
             hash,
             clean: share(right.len()),
             clean_interval: wilson_interval(right.len(), n),
-            attacks: evaluation.attacks.iter().enumerate().map(attack).collect(),
+            attacks: plan.attacks.iter().enumerate().map(attack).collect(),
             worst_case: share(worst),
             worst_case_interval: wilson_interval(worst, n),
             eight_bit: eight_bit(all),
             warnings: self.warnings(),
             samples: (0..n).map(|sample| self.sample(sample)).collect(),
-        })
+        }
     }
 
     /// Whether one of these attacks breaks a sample; `rounded`, with its example rounded to 8 bits.
@@ -87,10 +87,10 @@ impl<const D: usize> Run<'_, D> {
 
     fn sample(&self, sample: usize) -> SampleReport {
         let by = |index: usize| self.tally.broken(false, index, sample).map(|b| (index, b.norm));
-        match (self.samples.clean[sample], (0..self.evaluation.attacks.len()).find_map(by)) {
+        match (self.samples.clean[sample], (0..self.plan.attacks.len()).find_map(by)) {
             (Verdict::Robust, Some((index, norm))) => SampleReport {
                 verdict: Verdict::Broken,
-                attack: Some(self.evaluation.attacks[index].name()),
+                attack: Some(self.plan.attacks[index].name()),
                 norm: Some(norm),
             },
             (verdict, _) => SampleReport { verdict, attack: None, norm: None },
@@ -104,7 +104,7 @@ impl<const D: usize> Run<'_, D> {
             warnings.push(Warning::NonFiniteLogits { samples: mute });
         }
         let features = self.samples.shape().iter().product();
-        if covers_bounds(&self.evaluation.threat, features) {
+        if covers_bounds(&self.plan.threat, features) {
             warnings.push(Warning::EpsilonCoversBounds);
         }
         warnings.extend(self.stronger_black_boxes());
@@ -114,13 +114,13 @@ impl<const D: usize> Run<'_, D> {
     /// Black-box attacks that break what no white-box attack breaks. In a cascade only those before
     /// had a chance to.
     fn stronger_black_boxes(&self) -> Vec<Warning> {
-        let attacks = &self.evaluation.attacks;
+        let attacks = &self.plan.attacks;
         let access = |access: Access| {
             (0..attacks.len()).filter(move |&index| attacks[index].access() == access)
         };
         let alone = |index: usize| {
             let mut white = access(Access::WhiteBox)
-                .filter(|&other| !self.evaluation.cascade || other < index)
+                .filter(|&other| !self.plan.cascade || other < index)
                 .peekable();
             white.peek()?;
             let white: Vec<usize> = white.collect();

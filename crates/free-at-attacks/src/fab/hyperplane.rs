@@ -170,7 +170,7 @@ mod tests {
             const MANY: usize = 3_072;
             let draws = free_at_core::Draws::new(seed, vec![0, 1]);
             let numbers = draws.uniform([2, MANY], &Device::flex());
-            let (point, w) = (numbers.clone().slice([0..1]).abs(), numbers.slice([1..2]));
+            let (point, w) = (numbers.clone().slice_dim(0, 0).abs(), numbers.slice_dim(0, 1));
             // Dark pixels of all sizes down to 1e-4 or so, which have hardly any room below.
             let point = point.powf_scalar(1.0 - size);
             let rises = w.clone().lower_scalar(0.0).float();

@@ -1,0 +1,66 @@
+//! What an evaluation is to do.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use free_at_core::{Attack, Bounds, Error, Target, ThreatModel};
+
+use crate::progress::Progress;
+
+/// The parameters of an evaluation, as its builder describes them.
+#[derive(Clone)]
+pub(super) struct Plan<const D: usize> {
+    pub(super) threat: ThreatModel,
+    pub(super) attacks: Vec<Arc<dyn Attack<D>>>,
+    pub(super) target: Option<Target>,
+    pub(super) seed: u64,
+    pub(super) batch_size: Option<usize>,
+    pub(super) cascade: bool,
+    pub(super) eight_bit: bool,
+    pub(super) progress: Option<Arc<dyn Progress>>,
+    pub(super) record: Option<PathBuf>,
+    pub(super) examples: Option<PathBuf>,
+}
+
+impl<const D: usize> Plan<D> {
+    pub(super) fn new(threat: ThreatModel) -> Self {
+        Self {
+            threat,
+            attacks: Vec::new(),
+            target: None,
+            seed: 0,
+            batch_size: None,
+            cascade: true,
+            eight_bit: false,
+            progress: None,
+            record: None,
+            examples: None,
+        }
+    }
+
+    pub(super) fn is_targeted(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Accepts what can be told to make sense before the data are read.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        self.threat.check()?;
+        self.attacks.iter().try_for_each(|attack| attack.check())?;
+        if self.batch_size == Some(0) {
+            return Err(Error::BatchSize);
+        }
+        if self.eight_bit && *self.threat.bounds() != Bounds::default() {
+            return Err(Error::Unsupported {
+                attack: "the accuracy with 8 bits",
+                what: format!("input bounds {:?}", self.threat.bounds()),
+                instead: "have images in [0, 1], the default bounds",
+            });
+        }
+        let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
+        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+            Some((_, name)) => Err(Error::DuplicateAttack { name: name.clone() }),
+            None if names.is_empty() => Err(Error::NoAttack),
+            None => Ok(()),
+        }
+    }
+}
