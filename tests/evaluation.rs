@@ -122,6 +122,43 @@ fn restarts_cost_little_more_than_the_robust_samples() {
     }
 }
 
+/// A network that writes down how many images it is asked about at a time.
+#[derive(burn::module::Module, Debug)]
+struct Asked {
+    net: SmallCnn,
+    #[module(skip)]
+    sizes: std::sync::Arc<std::sync::Mutex<Vec<usize>>>,
+}
+
+impl Classifier<4> for Asked {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        self.sizes.lock().unwrap().push(images.dims()[0]);
+        self.net.logits(images)
+    }
+}
+
+#[test]
+fn a_batch_is_refilled_while_an_attack_runs() {
+    const BATCH: usize = 8;
+    const STEPS: usize = 50;
+    for attack in [Pgd::new(STEPS), Pgd::new(STEPS).with_objective(Objective::Margin)] {
+        let model = Asked { net: model("standard"), sizes: Default::default() };
+        let report = evaluation().attack(attack).with_batch_size(BATCH);
+        let report = report.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap();
+        let sizes = model.sizes.lock().unwrap().clone();
+        // First the clean answers and the checks; last the steps of the last samples, when nobody
+        // waits, and the answers to what the attack returned. Between, the batch is full.
+        let steps: Vec<usize> = sizes.into_iter().skip_while(|size| *size != BATCH).collect();
+        let last = STEPS + SAMPLES.div_ceil(BATCH);
+        let between = &steps[..steps.len() - last];
+        assert!(between.len() > STEPS, "{} steps in all", steps.len());
+        assert!(between.iter().all(|size| *size == BATCH), "{between:?}");
+        assert!(steps.iter().all(|size| *size <= BATCH));
+        let attack = &report.attacks[0];
+        assert!(attack.broken > attack.attacked / 2, "samples leave early");
+    }
+}
+
 #[test]
 fn compaction_changes_no_verdict_of_apgd() {
     let model = model("free-8");

@@ -7,7 +7,7 @@ use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Objectiv
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{check_counts, name};
-use crate::standing::{Left, Standing};
+use crate::standing::{Standing, Turn};
 use climb::{Checkpoints, Climb};
 
 /// APGD: steepest ascent with momentum whose step size, per sample, is halved where the objective
@@ -134,12 +134,13 @@ impl Apgd {
             watch(&climb);
             standing.observe(&moved, fooled);
             match standing.leave()? {
-                Left::Nobody => {}
-                Left::Some(stay) => {
+                // All are at work from the start, so nobody enters.
+                Turn::Same | Turn::Changed { stay: None, .. } => {}
+                Turn::Changed { stay: Some(stay), .. } => {
                     labels = labels.select(&stay);
                     climb = climb.select(&stay);
                 }
-                Left::Everybody => return Ok((standing.everybody_left(), None)),
+                Turn::Over => return Ok((standing.over(), None)),
             }
         }
         let last = standing.task().moved(climb.best());

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use free_at_core::{AttackTask, Error, Objective};
 
-use crate::standing::{Left, Standing};
+use crate::standing::{Standing, Turn, turned};
 
 /// The step of an attack of K steps that leaves its length open: 2.5 ε / K, which reaches the
 /// edge of the ball from anywhere inside it (Madry et al. 2018).
@@ -58,52 +58,44 @@ impl Ascent {
         task: &AttackTask<D>,
         start: Option<Tensor<D>>,
     ) -> Result<Tensor<D>, Error> {
-        let mut standing = Standing::new(task, task.stops());
-        let mut delta = start.unwrap_or_else(|| task.inputs().zeros_like());
-        let mut momentum: Option<Tensor<D>> = None;
-        for _ in 0..self.steps {
+        let mut standing = Standing::refilling(task, task.stops(), self.steps);
+        let start = start.unwrap_or_else(|| task.inputs().zeros_like());
+        let mut delta = start.clone().slice_dim(0, 0..standing.task().len());
+        let mut momentum = self.decay.map(|_| delta.zeros_like());
+        loop {
             let here = standing.task();
+            let (allowed, inputs) = (here.allowed(), here.inputs());
             let moved = here.moved(&delta);
             let found = here.gradient(moved.clone(), here.labels(), self.objective)?;
             let mut gradient = found.gradient;
+            if let (Some(decay), Some(before)) = (self.decay, momentum) {
+                gradient = accumulate(before, gradient, decay);
+            }
+            momentum = self.decay.map(|_| gradient.clone());
+            delta =
+                allowed.project(inputs, delta + allowed.steepest_step(gradient, self.step_size));
             if task.stops() {
                 let fooled = here.labels().fooled(found.logits);
                 standing.observe(&moved, fooled);
-                match standing.leave()? {
-                    Left::Nobody => {}
-                    Left::Some(stay) => {
-                        delta = delta.select(0, stay.clone());
-                        gradient = gradient.select(0, stay.clone());
-                        momentum = momentum.map(|momentum| momentum.select(0, stay));
-                    }
-                    Left::Everybody => return Ok(standing.everybody_left()),
+            }
+            match standing.step(|here| here.moved(&delta))? {
+                Turn::Same => {}
+                Turn::Changed { stay, enter } => {
+                    delta = turned(delta, &start, &stay, &enter);
+                    let rest = start.zeros_like();
+                    momentum = momentum.map(|m| turned(m, &rest, &stay, &enter));
                 }
+                Turn::Over => return Ok(standing.over()),
             }
-            if let Some(decay) = self.decay {
-                gradient = accumulate(momentum, gradient, decay);
-                momentum = Some(gradient.clone());
-            }
-            let allowed = standing.task().allowed();
-            let step = allowed.steepest_step(gradient, self.step_size);
-            delta = allowed.project(standing.task().inputs(), delta + step);
         }
-        let last = standing.task().moved(&delta);
-        Ok(standing.finish(last))
     }
 }
 
 /// g ← μ g + ∇ / ‖∇‖₁, with the mean for the sum, which the steepest step does not see.
-fn accumulate<const D: usize>(
-    momentum: Option<Tensor<D>>,
-    gradient: Tensor<D>,
-    decay: f64,
-) -> Tensor<D> {
+fn accumulate<const D: usize>(momentum: Tensor<D>, gradient: Tensor<D>, decay: f64) -> Tensor<D> {
     let mut per_sample = [1; D];
     per_sample[0] = gradient.dims()[0];
     let size = gradient.clone().flatten::<2>(1, D - 1).abs().mean_dim(1).reshape(per_sample);
     let unit = gradient / size.clamp_min(f32::MIN_POSITIVE);
-    match momentum {
-        Some(momentum) => momentum.mul_scalar(decay) + unit,
-        None => unit,
-    }
+    momentum.mul_scalar(decay) + unit
 }

@@ -63,6 +63,10 @@ impl AttackParameters for Cw {
         self.pgd.runs(targeted)
     }
 
+    fn refills(&self) -> bool {
+        self.pgd.refills()
+    }
+
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
         self.pgd.check_classes(classes, targeted)
     }

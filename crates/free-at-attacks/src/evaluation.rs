@@ -31,8 +31,8 @@ use samples::Samples;
 /// are read once; a sample that is misclassified as it is counts as wrong and is not attacked. One
 /// that an attack breaks leaves the batch: inside the attack, between its runs, and between attacks,
 /// where the next one gets only what still stands ([`independently`](Self::independently) gives it
-/// everything). Between runs and attacks batches are filled up again, so that a GPU has work; inside an
-/// attack they shrink. Random draws are keyed by
+/// everything). Batches are filled up again, so that a GPU has work: between runs and attacks, and
+/// inside BIM, MI-FGSM, PGD and CW-K; inside other attacks they shrink. Random draws are keyed by
 /// (seed, sample, attack, restart), so a verdict depends neither on the batch size nor on the
 /// neighbours.
 ///

@@ -7,7 +7,7 @@ use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::check_counts;
-use crate::standing::{Left, Standing, per_sample};
+use crate::standing::{Standing, Turn, per_sample};
 use crate::towards::{TARGETS, aim, check_targets, enough_classes, runs};
 use hyperplane::step_onto;
 
@@ -112,8 +112,9 @@ impl FabT {
             let closest = search.closest.clone();
             standing.observe(&closest, within);
             match standing.leave()? {
-                Left::Nobody => {}
-                Left::Some(stay) => {
+                // All are at work from the start, so nobody enters.
+                Turn::Same | Turn::Changed { stay: None, .. } => {}
+                Turn::Changed { stay: Some(stay), .. } => {
                     aim = aim.select(0, stay.clone());
                     search = Search {
                         point: search.point.select(0, stay.clone()),
@@ -121,7 +122,7 @@ impl FabT {
                         norms: search.norms.select(0, stay),
                     };
                 }
-                Left::Everybody => return Ok((standing.everybody_left(), None)),
+                Turn::Over => return Ok((standing.over(), None)),
             }
         }
         let inputs = standing.task().inputs().clone();

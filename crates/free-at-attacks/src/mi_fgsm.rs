@@ -78,6 +78,10 @@ impl AttackParameters for MiFgsm {
         self.steps
     }
 
+    fn refills(&self) -> bool {
+        true
+    }
+
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
         self.objective.check_classes(classes, targeted)
     }

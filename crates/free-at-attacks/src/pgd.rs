@@ -75,6 +75,10 @@ impl AttackParameters for Pgd {
         self.restarts
     }
 
+    fn refills(&self) -> bool {
+        true
+    }
+
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
         self.objective.check_classes(classes, targeted)
     }

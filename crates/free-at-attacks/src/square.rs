@@ -10,7 +10,7 @@ use free_at_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::ascent::{check_counts, name};
-use crate::standing::{Left, Standing, per_sample};
+use crate::standing::{Standing, Turn, per_sample};
 use windows::{Canvas, Window, Windows};
 
 /// Square: random search with square-shaped updates, which needs the model's outputs only.
@@ -186,12 +186,13 @@ impl<const D: usize> Attack<D> for Square {
             value = value.mask_where(better, found);
             standing.observe(&moved, fooled);
             match standing.leave()? {
-                Left::Nobody => {}
-                Left::Some(stay) => {
+                // All are at work from the start, so nobody enters.
+                Turn::Same | Turn::Changed { stay: None, .. } => {}
+                Turn::Changed { stay: Some(stay), .. } => {
                     delta = delta.select(0, stay.clone());
                     value = value.select(0, stay);
                 }
-                Left::Everybody => return Ok(standing.everybody_left()),
+                Turn::Over => return Ok(standing.over()),
             }
         }
         let last = standing.task().moved(&delta);

@@ -36,6 +36,13 @@ pub trait AttackParameters: Debug + Send + Sync {
         1
     }
 
+    /// Whether it works through a task [`width`](AttackTask::width) samples at a time and takes the
+    /// next ones in as others leave, so that a task may be larger than what fits the device. Default:
+    /// no.
+    fn refills(&self) -> bool {
+        false
+    }
+
     /// What it knows of the model. Default: its gradients.
     fn access(&self) -> Access {
         Access::WhiteBox

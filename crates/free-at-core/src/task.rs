@@ -44,6 +44,7 @@ pub struct AttackTask<'a, const D: usize> {
     start: Option<Tensor<D>>,
     stops: bool,
     eight_bits: bool,
+    width: usize,
 }
 
 impl<'a, const D: usize> AttackTask<'a, D> {
@@ -69,7 +70,8 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             None if n == 0 => Err(Error::EmptyBatch),
             None => {
                 let (start, stops, eight_bits) = (None, false, false);
-                Ok(Self { model, inputs, labels, allowed, draws, start, stops, eight_bits })
+                let width = n;
+                Ok(Self { model, inputs, labels, allowed, draws, start, stops, eight_bits, width })
             }
         }
     }
@@ -103,6 +105,19 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     pub fn on_eight_bits(mut self) -> Self {
         self.eight_bits = true;
         self
+    }
+
+    /// The same, for an attack that [refills](crate::AttackParameters::refills): at most `width`
+    /// samples at a time; as some leave, the next ones enter. Default: all at once.
+    #[must_use]
+    pub fn with_width(mut self, width: usize) -> Self {
+        self.width = width.clamp(1, self.len());
+        self
+    }
+
+    /// How many samples to work on at a time.
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// The number of samples.
@@ -210,6 +225,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             start: self.start.as_ref().map(rows),
             stops: self.stops,
             eight_bits: self.eight_bits,
+            width: positions.len(),
         }
     }
 }

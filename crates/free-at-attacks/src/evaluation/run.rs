@@ -17,6 +17,10 @@ use crate::Warning;
 use crate::files::{self, damaged};
 use crate::progress::EvaluationProgress;
 
+/// How many batches of samples an attack that refills is given at a time: enough to keep its batch
+/// full, few enough for the device's memory and for a record that lags little.
+const POOL: usize = 8;
+
 /// The highest level of an 8-bit image.
 const LEVELS: f64 = 255.0;
 
@@ -113,8 +117,9 @@ impl<'a, const D: usize> Run<'a, D> {
             let to_do: Vec<usize> =
                 standing.iter().copied().filter(|&s| !self.tally.has(place, s)).collect();
             let mut done = standing.len() - to_do.len();
-            for chunk in to_do.chunks(batch) {
-                let (finding, examples) = self.attempt(attack, place, chunk)?;
+            let pool = if attack.refills() { POOL * batch } else { batch };
+            for chunk in to_do.chunks(pool) {
+                let (finding, examples) = self.attempt(attack, place, chunk, batch)?;
                 if let Some(record) = &mut self.record {
                     record.add(&finding, &examples)?;
                 }
@@ -149,10 +154,11 @@ impl<'a, const D: usize> Run<'a, D> {
         attack: &dyn Attack<D>,
         place: Place,
         samples: &[usize],
+        batch: usize,
     ) -> Result<(Finding, Vec<f32>), Error> {
         let start = Instant::now();
         let before = (self.model.gradient_computations(), self.model.forward_passes());
-        let task = self.task(samples, place.attack)?.stopping_when_fooled();
+        let task = self.task(samples, place.attack)?.stopping_when_fooled().with_width(batch);
         let task = if place.projected { task.on_eight_bits() } else { task };
         let adversarial = attack.run_once(&task, place.run)?;
         let cost =
@@ -170,7 +176,12 @@ impl<'a, const D: usize> Run<'a, D> {
         if let (false, Some(at)) = (place.projected, within.iter().position(|within| !within)) {
             return refused(norms[at], task.allowed().epsilon());
         }
-        let fooled = read_bools(task.labels().fooled(self.model.logits(seen.clone())?))?;
+        let answers = (0..samples.len()).step_by(batch).map(|from| {
+            let rows = from..(from + batch).min(samples.len());
+            self.model.logits(seen.clone().slice_dim(0, rows))
+        });
+        let answers = Tensor::cat(answers.collect::<Result<Vec<_>, Error>>()?, 0);
+        let fooled = read_bools(task.labels().fooled(answers))?;
         let fooled: Vec<usize> =
             (0..samples.len()).filter(|&at| fooled[at] && within[at]).collect();
         let (rounded, examples) = self.details(&task, place, &seen, &fooled)?;
