@@ -47,9 +47,11 @@ fn the_networks_answer_as_in_pytorch() {
 fn gradient_attacks_find_the_same_images() {
     /// Rounding of twenty steps; one step is 0.0125 or more.
     const SAME: f32 = 1e-5;
-    /// The share of pixels that may differ: where a gradient is zero but for rounding, its sign is
-    /// chance.
+    /// The share of pixels of an L2 attack that may differ a little: a small gradient's direction is
+    /// rounded, too. A sign is not, so for L∞ none may.
     const EXCUSED: f64 = 0.001;
+    /// How far apart these may be.
+    const A_LITTLE: f32 = 1e-3;
     let reference = Reference::load();
     let frozen = FrozenModel::new(&model("free-8"));
     let aims =
@@ -73,9 +75,12 @@ fn gradient_attacks_find_the_same_images() {
         for (name, found) in cases {
             let found = read(found.unwrap());
             let expected = reference.floats(&format!("{name}.{norm}"));
-            let differ =
-                found.iter().zip(&expected).filter(|(a, b)| (*a - *b).abs() > SAME).count();
-            let allowed = (EXCUSED * found.len() as f64) as usize;
+            let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+            let apart: Vec<f32> = apart.filter(|apart| *apart > SAME).collect();
+            assert!(apart.iter().all(|apart| *apart < A_LITTLE), "{name}.{norm}: {apart:?}");
+            let differ = apart.len();
+            let share = if norm == "linf" { 0.0 } else { EXCUSED };
+            let allowed = (share * found.len() as f64) as usize;
             assert!(differ <= allowed, "{name}.{norm}: {differ} of {} pixels", found.len());
         }
     }
@@ -132,12 +137,15 @@ fn apgd_climbs_as_the_reference_does() {
 fn fab_t_finds_examples_as_close() {
     /// Of the mean norm; found are some 1e-5.
     const SAME: f64 = 0.02;
+    /// Of the nine targets, the time of which adds up.
+    const TARGETS: usize = 4;
     let reference = Reference::load();
-    let frozen = FrozenModel::new(&model("free-8"));
-    for norm in NORMS {
-        let expected = reference.floats(&format!("fab.free-8.{norm}"));
+    for (name, norm) in ["free-8", "standard"].into_iter().flat_map(|n| NORMS.map(|norm| (n, norm)))
+    {
+        let frozen = FrozenModel::new(&model(name));
+        let expected = reference.floats(&format!("fab.{name}.{norm}"));
         let task = task(&frozen, &reference, norm, batch().truth(), false);
-        for (target, expected) in expected.chunks(SAMPLES).enumerate() {
+        for (target, expected) in expected.chunks(SAMPLES).enumerate().take(TARGETS) {
             let (_, norms) = FabT::new().closest(&task, target).unwrap();
             // The script has −1 for the images that are wrong without an attack.
             let pairs: Vec<(f32, f32)> = read(norms)
@@ -149,7 +157,10 @@ fn fab_t_finds_examples_as_close() {
                 pairs.iter().map(|pair| f64::from(of(pair))).sum::<f64>() / pairs.len() as f64
             };
             let (found, expected) = (mean(|pair| pair.0), mean(|pair| pair.1));
-            assert!((found / expected - 1.0).abs() < SAME, "{norm} {target}: {found}, {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < SAME,
+                "{name} {norm} {target}: {found}, {expected}"
+            );
         }
     }
 }
@@ -181,12 +192,12 @@ fn square_breaks_as_many_with_as_many_queries() {
 /// On the first images, for the time that all 200 take; `docs/attacks.md` has the counts of all.
 #[test]
 fn auto_attack_leaves_as_many_standing_as_the_reference() {
-    const FIRST: usize = 80;
+    const FIRST: usize = 60;
     /// A sample that the reference breaks by less may be broken by chance.
     const CLEARLY: f32 = 1e-3;
     let reference = Reference::load();
     for (name, norm) in
-        [("standard", "linf"), ("free-8", "linf"), ("pgd-7", "linf"), ("free-8", "l2")]
+        ["standard", "free-8", "pgd-7"].into_iter().flat_map(|n| NORMS.map(|norm| (n, norm)))
     {
         let report = Evaluation::new(reference.threat(norm))
             .attacks(AutoAttack::standard().with_compaction().attacks())

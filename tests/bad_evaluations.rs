@@ -196,6 +196,67 @@ fn an_attack_that_leaves_the_threat_model() {
 }
 
 #[test]
+fn an_attack_that_goes_a_little_too_far_or_nowhere() {
+    /// Moves every sample to this multiple of ε, or to what is no number.
+    #[derive(Debug)]
+    struct Reach(f64);
+    impl free_at::core::AttackParameters for Reach {
+        fn name(&self) -> String {
+            "reach".into()
+        }
+        fn check(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn gradient_computations(&self) -> usize {
+            0
+        }
+    }
+    impl Attack<2> for Reach {
+        fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
+            let (allowed, inputs) = (task.allowed(), task.inputs());
+            let step = allowed.steepest_step(inputs.ones_like(), self.0 * allowed.epsilon());
+            Ok(inputs.clone() + step)
+        }
+    }
+    let model = RowNet::new(1, &Device::flex());
+    for norm in [Norm::Linf, Norm::L2] {
+        let run = |reach| {
+            let threat = ThreatModel::new(norm, Epsilon::unit(0.1)).with_bounds(Bounds::None);
+            Evaluation::new(threat).attack(Reach(reach)).run(&model, &*rows(&model, 5))
+        };
+        assert!(run(1.0).is_ok() && run(1.00001).is_ok());
+        for reach in [1.001, f64::NAN] {
+            let refused = run(reach).unwrap_err();
+            assert!(
+                matches!(refused, Error::OutsideThreatModel { .. }),
+                "{norm} {reach}: {refused}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_wrong_sample_is_named_by_its_place_in_the_data_set() {
+    struct Second;
+    impl burn::data::dataloader::batcher::Batcher<u64, Batch<2>> for Second {
+        fn batch(&self, ids: Vec<u64>, device: &Device) -> Batch<2> {
+            let values: Vec<f32> =
+                ids.iter().flat_map(|id| [if *id == 6 { 1.5 } else { 0.5 }; 6]).collect();
+            let data = burn::tensor::TensorData::new(values, [ids.len(), 6]);
+            Batch::new(Tensor::from_data(data, device), Tensor::zeros([ids.len()], device)).unwrap()
+        }
+    }
+    let test = burn::data::dataloader::DataLoaderBuilder::new(Second)
+        .batch_size(5)
+        .set_device(Device::flex())
+        .build(burn::data::dataset::InMemDataset::new((0..8).collect()));
+    let model = RowNet::new(1, &Device::flex());
+    let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
+    let expected = Error::InputOutOfBounds { sample: 6, value: 1.5, low: 0.0, high: 1.0 };
+    assert_eq!(refused.unwrap_err(), expected);
+}
+
+#[test]
 fn inputs_that_are_no_numbers_are_not_evaluated() {
     struct Nan;
     impl burn::data::dataloader::batcher::Batcher<usize, Batch<4>> for Nan {

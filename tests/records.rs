@@ -15,11 +15,14 @@ use crate::reference::{loader, model};
 const SAMPLES: usize = 40;
 
 fn evaluation(folder: &Path) -> Evaluation<4> {
+    evaluation_without_eight_bit(folder).with_eight_bit()
+}
+
+fn evaluation_without_eight_bit(folder: &Path) -> Evaluation<4> {
     Evaluation::new(linf(0.1))
         .attack(Fgsm::new())
         .attack(Pgd::new(8).with_restarts(3))
         .attack(Square::new().with_queries(20))
-        .with_eight_bit()
         .with_record(folder.join("record.jsonl"))
         .with_examples(folder.join("examples.safetensors"))
 }
@@ -56,7 +59,8 @@ fn a_stopped_evaluation_goes_on_without_repeating_anything() {
             }
         })
     };
-    for (limit, batch_size) in [(1, 16), (4, 7), (5, 30)] {
+    // Of two samples at a time, so that PGD is stopped between two lots of eight batches.
+    for (limit, batch_size) in [(1, 16), (3, 2), (4, 7), (5, 30)] {
         let stopped = run(&stopping_after(limit).with_batch_size(batch_size));
         assert_eq!(stopped.unwrap_err(), Error::Stopped);
         // As a killed process leaves it: in the middle of a line, and of an example.
@@ -106,7 +110,18 @@ fn records_of_other_evaluations_and_damaged_ones_are_refused() {
     run(&evaluation(folder.path())).unwrap();
     let written = std::fs::read_to_string(&record).unwrap();
 
+    let begun = |threat: ThreatModel, steps: f64| {
+        Evaluation::new(threat)
+            .attack(Fgsm::new())
+            .attack(Pgd::new(8).with_restarts(3).with_step_size(steps))
+            .attack(Square::new().with_queries(20))
+            .with_record(folder.path().join("record.jsonl"))
+            .with_examples(folder.path().join("examples.safetensors"))
+    };
     let others = [
+        begun(linf(0.2), 0.03125).with_eight_bit(),
+        begun(linf(0.1), 0.03).with_eight_bit(),
+        evaluation_without_eight_bit(folder.path()),
         evaluation(folder.path()).with_seed(1),
         evaluation(folder.path()).attack(Fgsm::new().with_objective(Objective::Margin)),
         evaluation(folder.path()).with_target(Target::Random),

@@ -21,12 +21,13 @@ impl Curve {
         test: &dyn DataLoader<Batch<4>>,
         threat: &ThreatModel,
         attack: &(impl Attack<4> + Clone + 'static),
-        epsilons: &[f64],
+        (epsilons, seed): (&[f64], u64),
     ) -> Result<Self, Error> {
         let mut points = Vec::new();
         for &epsilon in epsilons {
             let threat = threat.clone().with_epsilon(Epsilon::unit(epsilon));
-            let report = Evaluation::new(threat).attack(attack.clone()).run(model, test)?;
+            let evaluation = Evaluation::new(threat).with_seed(seed).attack(attack.clone());
+            let report = evaluation.run(model, test)?;
             if points.is_empty() {
                 points.push((0.0, report.clean));
             }

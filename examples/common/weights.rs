@@ -5,7 +5,7 @@ use std::path::Path;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::Device;
 use free_at::prelude::*;
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 
 /// Saves the network; the file is whole or not there.
 ///
@@ -19,15 +19,19 @@ pub fn save(model: &SmallCnn, path: &Path) -> Result<(), String> {
     crate::files::write(path, &bytes)
 }
 
-/// Loads a network; its width, channels and classes are those of the weights.
+/// Loads a network; its width, channels and classes are those of the weights. Its normalisation is no
+/// part of them and is the default one.
 ///
 /// # Errors
 /// What is wrong with the file, with its name.
-pub fn load(path: &Path, device: &Device) -> Result<SmallCnn, String> {
+pub fn load(path: &Path, device: &Device) -> Result<Loaded, String> {
     let wrong = |what: String| format!("{}: {what}", path.display());
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+    if let Some((name, tensor)) = tensors.iter().find(|(_, tensor)| tensor.dtype() != Dtype::F32) {
+        return Err(wrong(format!("`{name}` is {:?}: weights must be F32", tensor.dtype())));
+    }
     let shape = |name: &str| -> Result<Vec<usize>, String> {
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| wrong(e.to_string()))?;
         let missing = |_| wrong(format!("no `{name}`: these are not the weights of a SmallCnn"));
         Ok(tensors.tensor(name).map_err(missing)?.shape().to_vec())
     };
@@ -38,9 +42,16 @@ pub fn load(path: &Path, device: &Device) -> Result<SmallCnn, String> {
     let mut model = SmallCnnConfig::new(channels, classes).with_width(width).init(device);
     let mut store =
         SafetensorsStore::from_bytes(Some(bytes.clone())).with_from_adapter(PyTorchToBurnAdapter);
-    let result = model.load_from(&mut store).map_err(|error| wrong(error.to_string()))?;
-    match result.missing.is_empty() && result.errors.is_empty() {
-        true => Ok(model),
-        false => Err(wrong(result.to_string())),
-    }
+    model.load_from(&mut store).map_err(|error| wrong(error.to_string()))?;
+    Ok(Loaded { model, channels, classes })
+}
+
+/// A network with what its inputs and outputs are.
+pub struct Loaded {
+    /// The network.
+    pub model: SmallCnn,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Number of classes.
+    pub classes: usize,
 }

@@ -7,15 +7,17 @@ mod data;
 mod progress;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
+use free_at::Error as EvaluationError;
 use free_at::prelude::*;
 use free_at_examples::curve::Curve;
-use free_at_examples::{files, plot, weights};
+use free_at_examples::weights::{self, Loaded};
+use free_at_examples::{files, plot};
 
 use crate::progress::Bars;
 
@@ -55,9 +57,9 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where to write report.json, report.txt, accuracy-vs-epsilon.svg, adversarial.safetensors and
-    /// the record.
-    #[arg(long, value_name = "DIR", default_value = "target/evaluate")]
-    out: PathBuf,
+    /// the record. Default: target/evaluate and the model's name.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -68,16 +70,20 @@ enum NormName {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Suite {
-    /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published.
+    /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published (with fewer than ten classes, aiming
+    /// at as many as there are).
     Standard,
     /// PGD-20, then CW-40 with 5 restarts: a first look.
     Quick,
 }
 
 impl Suite {
-    fn attacks(self) -> Vec<Arc<dyn Attack<4>>> {
+    fn attacks(self, classes: usize) -> Vec<Arc<dyn Attack<4>>> {
+        let auto = AutoAttack::standard().with_compaction();
         match self {
-            Self::Standard => AutoAttack::standard().with_compaction().attacks(),
+            Self::Standard if classes >= 10 => auto.attacks(),
+            Self::Standard if classes >= 4 => auto.with_targets(classes - 1).attacks(),
+            Self::Standard => auto.with_targets(classes.max(2) - 1).with_margin().attacks(),
             Self::Quick => {
                 vec![Arc::new(Pgd::new(20)), Arc::new(Cw::new(40).with_restarts(5))]
             }
@@ -96,8 +102,10 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let Arguments { model: file, out, .. } = &arguments;
-    std::fs::create_dir_all(out)
+    let file = &arguments.model;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let out = arguments.out.unwrap_or_else(|| Path::new("target/evaluate").join(&*name));
+    std::fs::create_dir_all(&out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
     let norm = match arguments.norm {
         NormName::Linf => Norm::Linf,
@@ -105,32 +113,38 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let threat = ThreatModel::new(norm, arguments.epsilon);
     let device = Device::default();
-    let model = weights::load(file, &device)?;
+    let Loaded { model, channels, classes } = weights::load(file, &device)?;
     let data = match &arguments.data {
         Some(file) => data::load(file)?,
         None => digits::test(),
     };
+    if data.shape()[0] != channels {
+        let found = data.shape()[0];
+        return Err(format!("the model takes {channels} channels, the images have {found}").into());
+    }
     let data = data.take(arguments.samples.unwrap_or(usize::MAX));
     let test = data.loader(arguments.batch, None, &device)?;
 
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(arguments.seed)
-        .attacks(arguments.attacks.attacks())
+        .attacks(arguments.attacks.attacks(classes))
         .with_progress(Bars::default())
         .with_record(out.join("record.jsonl"))
         .with_examples(out.join("adversarial.safetensors"));
     let evaluation = if arguments.eight_bit { evaluation.with_eight_bit() } else { evaluation };
-    let report = evaluation.run(&model, &*test)?;
+    let report = evaluation.run(&model, &*test).map_err(|error| match error {
+        EvaluationError::OtherEvaluation { .. } => format!("{error}, by another --out"),
+        error => error.to_string(),
+    })?;
     println!("{report}");
+    report.save(out.join("report.json"))?;
+    files::write(&out.join("report.txt"), report.to_string().as_bytes())?;
 
     let epsilon = arguments.epsilon.value();
     let epsilons = [0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0].map(|share| share * epsilon);
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let attack = Apgd::ce().with_compaction();
-    let curve = Curve::measure((&name, &model), &*test, &threat, &attack, &epsilons)?;
+    let (attack, seed) = (Apgd::ce().with_compaction(), arguments.seed);
+    let curve = Curve::measure((&name, &model), &*test, &threat, &attack, (&epsilons, seed))?;
     let plot = plot::draw("Accuracy under APGD-CE", norm, &[curve])?;
-    report.save(out.join("report.json"))?;
-    files::write(&out.join("report.txt"), report.to_string().as_bytes())?;
     files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     println!("wrote the report, the plot and the adversarial examples to {}", out.display());
     Ok(())

@@ -40,7 +40,7 @@ pub(crate) fn accuracy_by_epsilon(
     let test = data.test.loader(BATCH, None, &Device::default())?;
     let curve = |run: &Trained| -> Outcome<Curve> {
         let named = (run.method.as_str(), &run.model);
-        Ok(Curve::measure(named, &*test, threat, &Pgd::new(20), &EPSILONS)?)
+        Ok(Curve::measure(named, &*test, threat, &Pgd::new(20), (&EPSILONS, data.seed))?)
     };
     trained.iter().map(curve).collect()
 }

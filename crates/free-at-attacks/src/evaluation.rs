@@ -135,7 +135,7 @@ impl<const D: usize> Evaluation<D> {
         self
     }
 
-    /// Tells `progress` how far it is after each batch.
+    /// Tells `progress` how far it is as work is finished.
     #[must_use]
     pub fn with_progress(mut self, progress: impl Progress + 'static) -> Self {
         self.plan.progress = Some(Arc::new(progress));

@@ -58,7 +58,7 @@ impl FabT {
         Self { steps, ..self }
     }
 
-    /// How many runs for each target: one from the input, the others from random points within ε / 2;
+    /// How many runs for each target: one from the input, the others half-way from it to random points on the edge of the ball;
     /// at least 1. Default: 1.
     #[must_use]
     pub fn with_restarts(self, restarts: usize) -> Self {

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-/// Is told how far an evaluation is, batch by batch, and may stop it.
+/// Is told how far an evaluation is, and may stop it.
 ///
 /// Any function of that form will do.
 ///
@@ -19,7 +19,7 @@ use std::ops::ControlFlow;
 ///     });
 /// ```
 pub trait Progress: Send + Sync {
-    /// Called after each batch. `Break` stops the evaluation with
+    /// Called after each batch; by attacks that refill theirs, after each eight. `Break` stops the evaluation with
     /// [`Error::Stopped`](free_at_core::Error::Stopped); what is finished stays in its record, if it
     /// has one.
     fn update(&self, at: &EvaluationProgress) -> ControlFlow<()>;

@@ -181,7 +181,7 @@ pub enum Error {
     /// A label that names no class.
     #[error("sample {sample} has label {label}, but the classes are 0 to {}", classes.saturating_sub(1))]
     Label {
-        /// The sample's position in the batch.
+        /// The sample's index in the data set, or its position in a batch that is checked by itself.
         sample: usize,
         /// The label found.
         label: i64,
@@ -192,7 +192,7 @@ pub enum Error {
     /// An input that is NaN or infinite.
     #[error("sample {sample} holds {value}: inputs must be finite numbers")]
     InputNotFinite {
-        /// The sample's position in the batch.
+        /// The sample's index in the data set, or its position in a batch that is checked by itself.
         sample: usize,
         /// The value found.
         value: f32,
@@ -203,7 +203,7 @@ pub enum Error {
         "sample {sample} holds {value}, outside the input bounds [{low}, {high}]: keep inputs in their own units and put normalisation inside the model"
     )]
     InputOutOfBounds {
-        /// The sample's position in the batch.
+        /// The sample's index in the data set, or its position in a batch that is checked by itself.
         sample: usize,
         /// The value found.
         value: f32,

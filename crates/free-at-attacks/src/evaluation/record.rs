@@ -53,12 +53,19 @@ impl Record {
             }
             files::write(path, (line + "\n").as_bytes())?;
         }
-        let text = std::fs::read(path).map_err(|error| failed(path, error))?;
+        // Locked before it is read: what another evaluation is writing is not ours to cut.
+        let mut lines = open(path)?;
+        let busy = |error: std::fs::TryLockError| {
+            failed(path, format!("another evaluation is at work on it ({error})"))
+        };
+        lines.try_lock().map_err(busy)?;
+        let mut text = Vec::new();
+        lines.read_to_end(&mut text).map_err(|error| failed(path, error))?;
         let text = String::from_utf8(text).map_err(|error| damaged(path, error))?;
         // What follows the last newline was being written when the process ended.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let mut lines = text[..whole].lines().enumerate();
-        let header = lines.next().map(|(_, line)| serde_json::from_str::<Header>(line));
+        let mut entries = text[..whole].lines().enumerate();
+        let header = entries.next().map(|(_, line)| serde_json::from_str::<Header>(line));
         let header = match header {
             Some(Ok(header)) if header.free_at_record == FORMAT => header,
             _ => return Err(damaged(path, "line 1 is no header of a record")),
@@ -72,17 +79,13 @@ impl Record {
                           other way round: do as before, or use another record";
             return Err(failed(path, reason));
         }
-        let findings = lines
+        let findings = entries
             .map(|(at, line)| {
                 let finding = serde_json::from_str::<Finding>(line);
                 finding.map_err(|error| damaged(path, format!("line {}: {error}", at + 1)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
-        let lines = open_at(path, whole as u64)?;
-        let busy = |error: std::fs::TryLockError| {
-            failed(path, format!("another evaluation is at work on it ({error})"))
-        };
-        lines.try_lock().map_err(busy)?;
+        cut(path, &mut lines, whole as u64)?;
         let (examples, kept) = match features {
             Some(features) => {
                 let broken: usize = findings.iter().map(|finding| finding.examples()).sum();
@@ -120,22 +123,24 @@ fn beside(record: &Path) -> PathBuf {
     name.into()
 }
 
-/// Opens a file to write on from `length`, without what is beyond.
-fn open_at(path: &Path, length: u64) -> Result<File, Error> {
-    let open = || {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
-        file.set_len(length)?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(file)
-    };
-    open().map_err(|error: std::io::Error| failed(path, error))
+fn open(path: &Path) -> Result<File, Error> {
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    file.map_err(|error| failed(path, error))
+}
+
+/// Drops what is beyond `length`, and goes on writing from there.
+fn cut(path: &Path, file: &mut File, length: u64) -> Result<(), Error> {
+    let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::Start(length)));
+    cut.map(|_| ()).map_err(|error| failed(path, error))
 }
 
 /// The first `count` values of the file of examples, and the file to write on after them.
 fn examples(path: &Path, count: usize) -> Result<(File, Vec<f32>), Error> {
     let mut bytes = vec![0; 4 * count];
-    let mut file = File::open(path).map_err(|error| failed(path, error))?;
+    let mut file = open(path)?;
     file.read_exact(&mut bytes).map_err(|error| damaged(path, error))?;
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    Ok((open_at(path, bytes.len() as u64)?, values.collect()))
+    let values = values.collect();
+    cut(path, &mut file, bytes.len() as u64)?;
+    Ok((file, values))
 }

@@ -176,15 +176,10 @@ impl<'a, const D: usize> Run<'a, D> {
         if let (false, Some(at)) = (place.projected, within.iter().position(|within| !within)) {
             return refused(norms[at], task.allowed().epsilon());
         }
-        let answers = (0..samples.len()).step_by(batch).map(|from| {
-            let rows = from..(from + batch).min(samples.len());
-            self.model.logits(seen.clone().slice_dim(0, rows))
-        });
-        let answers = Tensor::cat(answers.collect::<Result<Vec<_>, Error>>()?, 0);
-        let fooled = read_bools(task.labels().fooled(answers))?;
+        let fooled = read_bools(task.labels().fooled(self.logits(&seen, batch)?))?;
         let fooled: Vec<usize> =
             (0..samples.len()).filter(|&at| fooled[at] && within[at]).collect();
-        let (rounded, examples) = self.details(&task, place, &seen, &fooled)?;
+        let (rounded, examples) = self.details((&task, place), &seen, &fooled, batch)?;
         let broken = fooled.iter().zip(rounded).map(|(&at, rounded)| Broken {
             sample: samples[at],
             norm: norms[at],
@@ -201,14 +196,23 @@ impl<'a, const D: usize> Run<'a, D> {
         Ok((finding, examples))
     }
 
+    /// The model's answers, a batch at a time.
+    fn logits(&self, inputs: &Tensor<D>, batch: usize) -> Result<Tensor<2>, Error> {
+        let n = inputs.dims()[0];
+        let answers = (0..n).step_by(batch).map(|from| {
+            self.model.logits(inputs.clone().slice_dim(0, from..(from + batch).min(n)))
+        });
+        Ok(Tensor::cat(answers.collect::<Result<Vec<_>, Error>>()?, 0))
+    }
+
     /// Of the samples that were fooled: whether they still are with 8 bits, and their examples, where
     /// either is asked for.
     fn details(
         &self,
-        task: &AttackTask<D>,
-        place: Place,
+        (task, place): (&AttackTask<D>, Place),
         adversarial: &Tensor<D>,
         fooled: &[usize],
+        batch: usize,
     ) -> Result<(Vec<bool>, Vec<f32>), Error> {
         let mut rounded = vec![false; fooled.len()];
         let mut examples = Vec::new();
@@ -221,7 +225,7 @@ impl<'a, const D: usize> Run<'a, D> {
         let adversarial = adversarial.clone().select(0, rows);
         if self.plan.eight_bit && !place.projected {
             let nearest = adversarial.clone().mul_scalar(LEVELS).round().div_scalar(LEVELS);
-            rounded = read_bools(task.labels().fooled(self.model.logits(nearest)?))?;
+            rounded = read_bools(task.labels().fooled(self.logits(&nearest, batch)?))?;
         }
         if self.examples.is_some() && !place.projected {
             examples = adversarial.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
