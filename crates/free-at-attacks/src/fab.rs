@@ -83,10 +83,15 @@ impl FabT {
         task: &AttackTask<D>,
         run: usize,
     ) -> Result<(Tensor<D>, Tensor<1>), Error> {
-        let (_, search) = self.search(task, run, false)?;
-        // Nobody leaves a search that does not stop.
-        let search = search.expect("the search still has its samples");
-        Ok((search.closest, search.norms))
+        let (within, search) = self.search(task, run, false)?;
+        Ok(match search {
+            Some(search) => (search.closest, search.norms),
+            // Everybody has left, each with an example.
+            None => {
+                let norms = task.allowed().measure(within.clone() - task.inputs().clone());
+                (within, norms.flatten::<1>(0, D - 1))
+            }
+        })
     }
 
     /// The result within ε, and the state of the samples that did not leave.
