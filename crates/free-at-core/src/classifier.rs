@@ -2,6 +2,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::Error;
+
 /// A model that sorts inputs of rank `D` into classes.
 ///
 /// Implement it for your own Burn module; everything else (training, attacks, evaluation) follows.
@@ -31,4 +33,17 @@ use burn::tensor::Tensor;
 pub trait Classifier<const D: usize> {
     /// Unnormalised log-probabilities (no softmax): inputs `[n, …]` to logits `[n, classes]`.
     fn logits(&self, inputs: Tensor<D>) -> Tensor<2>;
+
+    /// Whether the model takes samples of this shape (without the batch): `[channels, height, width]`
+    /// or `[features]`, say. Trainers and attacks ask before they run a batch, so that a wrong size is
+    /// an error there and no panic in the model.
+    ///
+    /// The default takes any.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`].
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        let _ = sample;
+        Ok(())
+    }
 }

@@ -243,6 +243,17 @@ pub enum Error {
         found: Vec<usize>,
     },
 
+    /// Samples of a shape that the model does not take.
+    #[error("{model} does not take samples of shape {found:?}: {reason}")]
+    InputShape {
+        /// The model's name.
+        model: String,
+        /// The shape found, without the batch.
+        found: Vec<usize>,
+        /// What it takes.
+        reason: String,
+    },
+
     /// A model with fewer outputs than the labels have classes.
     #[error(
         "the labels have {classes} classes, but the model returns {logits} logits: give it one per class"

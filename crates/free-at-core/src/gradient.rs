@@ -85,11 +85,18 @@ impl<const D: usize> FrozenModel<D> {
         }
     }
 
+    /// Whether the model takes samples of this shape.
+    pub(crate) fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.plain.check_input(sample)
+    }
+
     /// The logits, `[n, classes]`, of inputs `[n, …]`; nothing is recorded for a gradient.
     ///
     /// # Errors
-    /// [`Error::Logits`] if the model returns another number of rows.
+    /// [`Error::InputShape`] for samples that the model does not take, [`Error::Logits`] if it returns
+    /// another number of rows.
     pub fn logits(&self, inputs: Tensor<D>) -> Result<Tensor<2>, Error> {
+        self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
         one_row_each(n, self.plain.logits(inputs.without_autodiff()))

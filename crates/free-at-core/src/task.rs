@@ -51,7 +51,8 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// The attack of `inputs`, `[n, …]`, within `threat`.
     ///
     /// # Errors
-    /// Those of [`ThreatModel::around`]; [`Error::Precision`] for inputs that are not in single
+    /// Those of [`ThreatModel::around`]; [`Error::InputShape`] for samples that the model does not
+    /// take; [`Error::Precision`] for inputs that are not in single
     /// precision; [`Error::BatchLength`] if there are more labels or draws
     /// than inputs or fewer, [`Error::EmptyBatch`] for none.
     pub fn new(
@@ -63,6 +64,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     ) -> Result<Self, Error> {
         let inputs = inputs.without_autodiff();
         single_precision(&inputs)?;
+        model.check_input(&inputs.dims()[1..])?;
         let allowed = threat.around(&inputs)?;
         let n = inputs.dims()[0];
         match [labels.len(), draws.len()].into_iter().find(|len| *len != n) {

@@ -5,8 +5,35 @@
 //!
 //! Most programs use this through the crate `free-at`.
 
+mod error;
+mod init;
+mod layers;
+mod madry_wide_resnet;
+mod mlp;
+mod mnist_cnn;
+mod network;
 mod normalize;
+mod normalized;
+mod preact_resnet;
+mod resnet;
+mod sheet;
 mod small_cnn;
+mod standardize;
+mod summary;
+mod weights;
+mod wide_resnet;
 
+pub use error::{Mismatch, Misshapen, ModelError};
+pub use madry_wide_resnet::{MadryWideResNet, MadryWideResNetConfig};
+pub use mlp::{Mlp, MlpConfig};
+pub use mnist_cnn::{MnistCnn, MnistCnnConfig};
+pub use network::{Network, NetworkConfig};
 pub use normalize::{Normalize, NormalizeConfig};
+pub use normalized::Normalized;
+pub use preact_resnet::{PreActResNet, PreActResNetConfig};
+pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use small_cnn::{SmallCnn, SmallCnnConfig};
+pub use standardize::{PerImageStandardize, PerImageStandardizeConfig};
+pub use summary::{Part, Summarize, Summary};
+pub use weights::{Checkpoint, PyTorchNames, save};
+pub use wide_resnet::{WideResNet, WideResNetConfig};

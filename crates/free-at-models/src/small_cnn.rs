@@ -1,17 +1,21 @@
-//! A small convolutional network for small images.
+//! The quickstart's network.
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
-use free_at_core::Classifier;
+use free_at_core::{Classifier, Error};
 
-use crate::{Normalize, NormalizeConfig};
+use crate::error::at_least_one;
+use crate::init::{Init, Start};
+use crate::layers::{batch_norm, global_average};
+use crate::sheet::Sheet;
+use crate::{ModelError, Normalize, NormalizeConfig, PyTorchNames, Summarize, Summary};
 
 /// Configuration of [`SmallCnn`].
-#[derive(Config, Debug)]
+#[derive(Config, Debug, PartialEq)]
 pub struct SmallCnnConfig {
     /// Channels of an image.
     pub channels: usize,
@@ -22,19 +26,41 @@ pub struct SmallCnnConfig {
     pub width: usize,
     /// Mean and standard deviation of the images. Default: 0.5 and 0.5 for each channel.
     pub normalize: Option<NormalizeConfig>,
+    /// The seed of the first weights. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
 }
 
 impl SmallCnnConfig {
-    /// The network with random weights, on `device`.
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a size of 0, and those of [`NormalizeConfig::check`].
+    pub fn check(&self) -> Result<(), ModelError> {
+        at_least_one(
+            "SmallCnn",
+            &[("channels", self.channels), ("classes", self.classes), ("width", self.width)],
+        )?;
+        self.normalize.iter().try_for_each(NormalizeConfig::check)
+    }
+
+    /// The network on `device`, with first weights as PyTorch's defaults, γ = 1, β = 0.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> SmallCnn {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
         let middle = || NormalizeConfig::new(vec![0.5; self.channels], vec![0.5; self.channels]);
         let (narrow, wide) = (self.width, 2 * self.width);
+        let mut init = Init::new(self.seed, device);
         SmallCnn {
             normalize: self.normalize.clone().unwrap_or_else(middle).init(device),
-            first: Block::new([self.channels, narrow], 1, device),
-            second: Block::new([narrow, wide], 2, device),
-            third: Block::new([wide, wide], 1, device),
-            output: LinearConfig::new(wide, self.classes).init(device),
+            first: Block::new([self.channels, narrow], 1, &mut init),
+            second: Block::new([narrow, wide], 2, &mut init),
+            third: Block::new([wide, wide], 1, &mut init),
+            output: init.linear(wide, self.classes, Start::PyTorch),
         }
     }
 }
@@ -65,9 +91,33 @@ impl Classifier<4> for SmallCnn {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         let x = self.normalize.forward(images);
         let x = self.third.forward(self.second.forward(self.first.forward(x)));
-        self.output.forward(x.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2))
+        self.output.forward(global_average(x))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.summary(sample).map(drop)
     }
 }
+
+impl Summarize for SmallCnn {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        let mut sheet = Sheet::of_images("SmallCnn".into(), sample, self.normalize.channels())?;
+        for (name, block) in
+            [("first", &self.first), ("second", &self.second), ("third", &self.third)]
+        {
+            sheet.conv(&block.conv)?;
+            sheet.norm(&block.norm);
+            sheet.part(name);
+        }
+        sheet.average();
+        sheet.linear(&self.output);
+        sheet.part("output");
+        Ok(sheet.finish())
+    }
+}
+
+/// Its own.
+impl PyTorchNames for SmallCnn {}
 
 /// Convolution, batch norm, ReLU.
 #[derive(Module, Debug)]
@@ -77,16 +127,12 @@ struct Block {
 }
 
 impl Block {
-    fn new([from, to]: [usize; 2], stride: usize, device: &Device) -> Self {
-        let conv = Conv2dConfig::new([from, to], [3, 3])
-            .with_stride([stride; 2])
-            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-            .with_bias(false) // batch norm has one
-            .init(device);
-        Self { conv, norm: BatchNormConfig::new(to).init(device) }
+    fn new(channels: [usize; 2], stride: usize, init: &mut Init) -> Self {
+        let conv = init.conv(channels, 3, stride, Start::PyTorch);
+        Self { conv, norm: init.norm(channels[1]) }
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(self.norm.forward(self.conv.forward(x)))
+        relu(batch_norm(&self.norm, self.conv.forward(x)))
     }
 }

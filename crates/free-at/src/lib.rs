@@ -74,5 +74,10 @@ pub mod prelude {
         Norm, Objective, Target, ThreatModel,
     };
     pub use free_at_data::{Image, ImageDataset, digits};
-    pub use free_at_models::{Normalize, NormalizeConfig, SmallCnn, SmallCnnConfig};
+    pub use free_at_models::{
+        Checkpoint, MadryWideResNet, MadryWideResNetConfig, Mlp, MlpConfig, MnistCnn,
+        MnistCnnConfig, ModelError, Network, NetworkConfig, Normalize, NormalizeConfig, Normalized,
+        PerImageStandardize, PerImageStandardizeConfig, PreActResNet, PreActResNetConfig, ResNet,
+        ResNetConfig, SmallCnn, SmallCnnConfig, Stem, Summarize, WideResNet, WideResNetConfig,
+    };
 }

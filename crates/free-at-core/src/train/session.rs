@@ -56,6 +56,7 @@ impl Session {
         model: &C,
         batch: &Batch<D>,
     ) -> Result<Descent, Error> {
+        model.check_input(&batch.sample_shape())?;
         self.state.with_worker(&batch.device(), |worker| {
             let descent = method.descend(model, batch, worker)?;
             self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);

@@ -9,7 +9,7 @@ use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 use crate::train::Descend;
 use crate::train::session::Session;
 use crate::train::state::TrainerState;
-use crate::{Batch, Classifier};
+use crate::{Batch, Classifier, Error};
 
 /// A classifier `C` that trains by method `M` on inputs of rank `D`: the model of Burn's
 /// [`Learner`](burn::train::Learner). Made by [`Trainer::learner`](super::Trainer::learner).
@@ -36,6 +36,15 @@ impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
         Self { model, state, method, session }
     }
 
+    /// What stands for the outcome of a batch that was refused, whose error the data loader gives.
+    fn refused(&self, error: Error, batch: &Batch<D>) -> ClassificationOutput {
+        self.session.fail(error);
+        let device = batch.device();
+        let loss = Tensor::full([1], f32::NAN, &device);
+        let logits = Tensor::zeros([batch.len(), self.session.classes()], &device);
+        ClassificationOutput::new(loss, logits, batch.labels())
+    }
+
     /// The classifier itself.
     pub fn into_classifier(self) -> C {
         self.model
@@ -59,12 +68,7 @@ where
             // Burn's step cannot fail. No gradients leave the parameters as they are, and the
             // data loader ends the training with the error before the next step.
             Err(error) => {
-                self.session.fail(error);
-                let device = batch.device();
-                let loss = Tensor::full([1], f32::NAN, &device);
-                let logits = Tensor::zeros([batch.len(), self.session.classes()], &device);
-                let item = ClassificationOutput::new(loss, logits, batch.labels());
-                TrainOutput { grads: GradientsParams::new(), item }
+                TrainOutput { grads: GradientsParams::new(), item: self.refused(error, &batch) }
             }
         }
     }
@@ -101,6 +105,9 @@ where
 
     /// The clean loss and logits, in evaluation mode.
     fn step(&self, batch: Batch<D>) -> ClassificationOutput {
+        if let Err(error) = self.model.check_input(&batch.sample_shape()) {
+            return self.refused(error, &batch);
+        }
         let logits = self.model.logits(batch.inputs());
         // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
         let loss = crate::Objective::CrossEntropy

@@ -1,0 +1,149 @@
+//! What can go wrong with a network's configuration or its weights: one variant per cause.
+
+use std::path::Path;
+
+/// Every way in which a configuration, a name or a file of weights can be refused.
+///
+/// Samples of a shape that a network does not take are
+/// [`Error::InputShape`](free_at_core::Error::InputShape), as everywhere.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A parameter of a configuration out of its range.
+    #[error("{model}: {parameter} must be {allowed}, found {found}")]
+    Parameter {
+        /// The network or layer.
+        model: &'static str,
+        /// The parameter's name.
+        parameter: &'static str,
+        /// The range allowed.
+        allowed: &'static str,
+        /// The value found.
+        found: String,
+    },
+
+    /// A name that stands for no network.
+    #[error("no network is named `{name}`: {known}")]
+    UnknownArchitecture {
+        /// The name found.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+
+    /// A file of weights could not be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+
+    /// A file that is no checkpoint, or no longer the one that was written.
+    #[error("{path} cannot be read as a PyTorch or safetensors checkpoint, {reason}: get it again")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Weights of another network.
+    #[error("{path} does not fit {model}: {mismatch}")]
+    Mismatch {
+        /// The file.
+        path: String,
+        /// The network.
+        model: String,
+        /// Every tensor that does not fit.
+        mismatch: Mismatch,
+    },
+}
+
+/// Names of each kind that a message shows; the error has them all.
+const SHOWN: usize = 10;
+
+/// How the tensors of a file differ from those of a network, by their names in PyTorch.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mismatch {
+    /// The network has them, the file has not.
+    pub missing: Vec<String>,
+    /// The file has them, the network has not.
+    pub unused: Vec<String>,
+    /// Both have them, in different shapes or not as numbers.
+    pub misshapen: Vec<Misshapen>,
+}
+
+/// A tensor whose shape is another one in the file than in the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misshapen {
+    /// Its name.
+    pub name: String,
+    /// The network's shape.
+    pub expected: Vec<usize>,
+    /// The file's shape.
+    pub found: Vec<usize>,
+}
+
+impl Mismatch {
+    /// Whether there is no difference.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unused.is_empty() && self.misshapen.is_empty()
+    }
+}
+
+impl std::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |what: &str, names: &[String], advice: &str| match names {
+            [] => None,
+            names => {
+                let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+                let more = match names.len().saturating_sub(SHOWN) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                Some(format!("{what}: {}{more} ({advice})", shown.join(", ")))
+            }
+        };
+        let shapes: Vec<String> = self
+            .misshapen
+            .iter()
+            .map(|Misshapen { name, expected, found }| {
+                format!("{name} is {found:?}, expected {expected:?}")
+            })
+            .collect();
+        let parts = [
+            list("missing", &self.missing, "is it another architecture?"),
+            list("not used", &self.unused, "`Checkpoint::ignoring` passes over what is not needed"),
+            list("of another shape", &shapes, "check width, channels and classes"),
+        ];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+    }
+}
+
+impl ModelError {
+    pub(crate) fn file(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::File { path: path.display().to_string(), reason: reason.to_string() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl std::fmt::Display) -> Self {
+        Self::Damaged { path: path.display().to_string(), reason: reason.to_string() }
+    }
+}
+
+/// Refuses a size of 0.
+pub(crate) fn at_least_one(
+    model: &'static str,
+    sizes: &[(&'static str, usize)],
+) -> Result<(), ModelError> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        None => Ok(()),
+        Some((parameter, size)) => Err(ModelError::Parameter {
+            model,
+            parameter,
+            allowed: "at least 1",
+            found: size.to_string(),
+        }),
+    }
+}

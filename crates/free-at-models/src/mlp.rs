@@ -1,0 +1,110 @@
+//! A multilayer perceptron, for tables.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Classifier, Error};
+
+use crate::error::at_least_one;
+use crate::init::{Init, Start};
+use crate::sheet::Sheet;
+use crate::weights::renumber;
+use crate::{ModelError, PyTorchNames, Summarize, Summary};
+
+/// Configuration of [`Mlp`].
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct MlpConfig {
+    /// Features of a row.
+    pub features: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Widths of the hidden layers, from input to output; none is a linear classifier. Default: 64, 64.
+    #[config(default = "vec![64, 64]")]
+    pub hidden: Vec<usize>,
+    /// The seed of the first weights. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl MlpConfig {
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a size of 0.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let narrowest = self.hidden.iter().copied().min().unwrap_or(1);
+        at_least_one(
+            "Mlp",
+            &[("features", self.features), ("classes", self.classes), ("hidden", narrowest)],
+        )
+    }
+
+    /// The network on `device`, with first weights as PyTorch's defaults.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
+    pub fn init(&self, device: &Device) -> Mlp {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
+        let mut init = Init::new(self.seed, device);
+        let widths = [&[self.features], self.hidden.as_slice(), &[self.classes]].concat();
+        let layer = |pair: &[usize]| init.linear(pair[0], pair[1], Start::PyTorch);
+        Mlp { layers: widths.windows(2).map(layer).collect() }
+    }
+}
+
+/// Linear layers with ReLUs between, for rows `[n, features]`.
+///
+/// Features in units of their own belong behind a [`Normalize`](crate::Normalize), as one model:
+/// [`Normalized`](crate::Normalized).
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::{MlpConfig, NormalizeConfig, Normalized};
+///
+/// let device = Device::flex();
+/// let scale = NormalizeConfig::new(vec![35.0, 50_000.0], vec![12.0, 20_000.0]).init(&device);
+/// let model = Normalized::new(scale, MlpConfig::new(2, 3).init(&device));
+/// assert_eq!(model.logits(Tensor::<2>::zeros([5, 2], &device)).dims(), [5, 3]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+}
+
+impl Classifier<2> for Mlp {
+    fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
+        let forward = |x: Tensor<2>, (index, layer): (usize, &Linear)| match index {
+            0 => layer.forward(x),
+            _ => layer.forward(relu(x)),
+        };
+        self.layers.iter().enumerate().fold(rows, forward)
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.summary(sample).map(drop)
+    }
+}
+
+impl Summarize for Mlp {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        let features = self.layers.first().map_or(0, |layer| layer.weight.shape()[0]);
+        let mut sheet = Sheet::of_rows("Mlp".into(), sample, features)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            sheet.linear(layer);
+            sheet.part(&format!("layers.{index}"));
+        }
+        Ok(sheet.finish())
+    }
+}
+
+/// Those of an `nn.Sequential` of linear layers and ReLUs, which have numbers too.
+impl PyTorchNames for Mlp {
+    fn pytorch_name(&self, name: &str) -> String {
+        renumber(name, "layers.", |layer| format!("{}.", 2 * layer))
+    }
+}

@@ -1,0 +1,147 @@
+//! The MNIST network of "Fast is better than free".
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Linear, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Classifier, Error};
+
+use crate::error::at_least_one;
+use crate::init::{Init, Start};
+use crate::sheet::Sheet;
+use crate::{ModelError, PyTorchNames, Summarize, Summary};
+
+/// Channels after the first and the second convolution.
+const CHANNELS: [usize; 2] = [16, 32];
+/// Width of the hidden linear layer.
+const HIDDEN: usize = 100;
+
+/// Configuration of [`MnistCnn`].
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct MnistCnnConfig {
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels of an image. Default: 1.
+    #[config(default = 1)]
+    pub channels: usize,
+    /// Height and width of an image. Default: 28 by 28.
+    #[config(default = "[28, 28]")]
+    pub image: [usize; 2],
+    /// The seed of the first weights. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl MnistCnnConfig {
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a size of 0, and an image lower or narrower than 4.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let model = "MnistCnn";
+        at_least_one(model, &[("classes", self.classes), ("channels", self.channels)])?;
+        match self.image.iter().all(|size| *size >= 4) {
+            true => Ok(()),
+            false => Err(ModelError::Parameter {
+                model,
+                parameter: "image",
+                allowed: "at least 4 by 4",
+                found: format!("{} by {}", self.image[0], self.image[1]),
+            }),
+        }
+    }
+
+    /// The network on `device`, with first weights as PyTorch's defaults.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
+    pub fn init(&self, device: &Device) -> MnistCnn {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
+        let mut init = Init::new(self.seed, device);
+        let mut conv = |channels| {
+            let config = Conv2dConfig::new(channels, [4, 4])
+                .with_stride([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1));
+            init.conv_of(config, Start::PyTorch)
+        };
+        let [narrow, wide] = CHANNELS;
+        let (conv1, conv2) = (conv([self.channels, narrow]), conv([narrow, wide]));
+        let [height, width] = self.image.map(|size| size / 2 / 2);
+        MnistCnn {
+            conv1,
+            conv2,
+            fc1: init.linear(wide * height * width, HIDDEN, Start::PyTorch),
+            fc2: init.linear(HIDDEN, self.classes, Start::PyTorch),
+            image: self.image,
+        }
+    }
+}
+
+/// Two 4×4 convolutions with stride 2, of 16 and 32 channels, and linear layers of 100 and of one unit
+/// per class: the MNIST network of Wong et al., "Fast is better than free" (ICLR 2020), in
+/// `fast_adversarial`.
+///
+/// Images `[n, channels, height, width]` of the one size in its configuration.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::MnistCnnConfig;
+///
+/// let device = Device::flex();
+/// let model = MnistCnnConfig::new(10).init(&device);
+/// assert_eq!(model.logits(Tensor::zeros([2, 1, 28, 28], &device)).dims(), [2, 10]);
+/// ```
+#[derive(Module, Debug)]
+pub struct MnistCnn {
+    conv1: Conv2d,
+    conv2: Conv2d,
+    fc1: Linear,
+    fc2: Linear,
+    image: [usize; 2],
+}
+
+impl Classifier<4> for MnistCnn {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = relu(self.conv2.forward(relu(self.conv1.forward(images))));
+        self.fc2.forward(relu(self.fc1.forward(x.flatten(1, 3))))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.summary(sample).map(drop)
+    }
+}
+
+impl Summarize for MnistCnn {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        let channels = self.conv1.weight.shape()[1];
+        let mut sheet = Sheet::of_images("MnistCnn".into(), sample, channels)?;
+        if sample[1..] != self.image {
+            let [height, width] = self.image;
+            return Err(sheet.refused(format!("it takes images [{channels}, {height}, {width}]")));
+        }
+        sheet.conv(&self.conv1)?;
+        sheet.part("conv1");
+        sheet.conv(&self.conv2)?;
+        sheet.part("conv2");
+        sheet.flatten();
+        sheet.linear(&self.fc1);
+        sheet.part("fc1");
+        sheet.linear(&self.fc2);
+        sheet.part("fc2");
+        Ok(sheet.finish())
+    }
+}
+
+/// `fast_adversarial`'s, where it is an `nn.Sequential`.
+impl PyTorchNames for MnistCnn {
+    fn pytorch_name(&self, name: &str) -> String {
+        ["conv1.", "0.", "conv2.", "2.", "fc1.", "5.", "fc2.", "7."]
+            .chunks(2)
+            .fold(name.into(), |name: String, pair| name.replace(pair[0], pair[1]))
+    }
+}

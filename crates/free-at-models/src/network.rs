@@ -1,0 +1,268 @@
+//! Any of the image networks, by name.
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Classifier, Error};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Checkpoint, MadryWideResNet, MadryWideResNetConfig, MnistCnn, MnistCnnConfig, ModelError,
+    PreActResNet, PreActResNetConfig, PyTorchNames, ResNet, ResNetConfig, SmallCnn, SmallCnnConfig,
+    Stem, Summarize, Summary, WideResNet, WideResNetConfig,
+};
+
+/// Names that [`NetworkConfig::named`] knows beside WRN-d-k.
+const NAMES: [&str; 11] = [
+    "resnet-18",
+    "resnet-34",
+    "resnet-50",
+    "resnet-101",
+    "resnet-152",
+    "preact-resnet-18",
+    "preact-resnet-34",
+    "preact-resnet-50",
+    "madry-wrn-32-10",
+    "mnist-cnn",
+    "small-cnn",
+];
+
+/// The configuration of any image network of this crate, for programs that learn at run time which.
+///
+/// ```
+/// use free_at_models::{NetworkConfig, WideResNetConfig};
+///
+/// let config = NetworkConfig::named("wrn-28-10", 10)?;
+/// assert_eq!(config, NetworkConfig::WideResNet(WideResNetConfig::wrn_28_10(10)));
+/// # Ok::<(), free_at_models::ModelError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum NetworkConfig {
+    /// [`ResNet`].
+    ResNet(ResNetConfig),
+    /// [`PreActResNet`].
+    PreActResNet(PreActResNetConfig),
+    /// [`WideResNet`].
+    WideResNet(WideResNetConfig),
+    /// [`MadryWideResNet`].
+    MadryWideResNet(MadryWideResNetConfig),
+    /// [`MnistCnn`].
+    MnistCnn(MnistCnnConfig),
+    /// [`SmallCnn`], for one channel.
+    SmallCnn(SmallCnnConfig),
+}
+
+impl NetworkConfig {
+    /// By name, in any case and with or without hyphens: `resnet-18`, `-34`, `-50`, `-101`, `-152`;
+    /// `preact-resnet-18`, `-34`, `-50`; `wrn-d-k`; `madry-wrn-32-10`; `mnist-cnn`; `small-cnn`. With
+    /// its published sizes: [`fitted`](Self::fitted) takes those of a checkpoint.
+    ///
+    /// # Errors
+    /// [`ModelError::UnknownArchitecture`], and [`ModelError::Parameter`] for a depth that no WideResNet
+    /// has.
+    pub fn named(name: &str, classes: usize) -> Result<Self, ModelError> {
+        let lower = name.to_lowercase();
+        if let Some((depth, widen)) = wide(&lower) {
+            return Ok(Self::WideResNet(WideResNetConfig::wrn(depth, widen, classes)?));
+        }
+        Ok(match lower.replace('-', "").as_str() {
+            "resnet18" => Self::ResNet(ResNetConfig::resnet18(classes)),
+            "resnet34" => Self::ResNet(ResNetConfig::resnet34(classes)),
+            "resnet50" => Self::ResNet(ResNetConfig::resnet50(classes)),
+            "resnet101" => Self::ResNet(ResNetConfig::resnet101(classes)),
+            "resnet152" => Self::ResNet(ResNetConfig::resnet152(classes)),
+            "preactresnet18" => Self::PreActResNet(PreActResNetConfig::preact_resnet18(classes)),
+            "preactresnet34" => Self::PreActResNet(PreActResNetConfig::preact_resnet34(classes)),
+            "preactresnet50" => Self::PreActResNet(PreActResNetConfig::preact_resnet50(classes)),
+            "madrywrn3210" => Self::MadryWideResNet(MadryWideResNetConfig::wrn_32_10(classes)),
+            "mnistcnn" => Self::MnistCnn(MnistCnnConfig::new(classes)),
+            "smallcnn" => Self::SmallCnn(SmallCnnConfig::new(1, classes)),
+            _ => {
+                let known = format!("there are {} and wrn-d-k", NAMES.join(", "));
+                return Err(ModelError::UnknownArchitecture { name: name.into(), known });
+            }
+        })
+    }
+
+    /// The same with width, channels and classes, a ResNet's stem, a PreActResNet's last norm and an
+    /// MnistCnn's (square) image as they are in `checkpoint`, as far as it has tensors of such names.
+    #[must_use]
+    pub fn fitted(mut self, checkpoint: &Checkpoint) -> Self {
+        let length = |names: &[&str]| {
+            names.iter().find_map(|name| checkpoint.shape(name)).and_then(|shape| shape.first())
+        };
+        let set = |place: &mut usize, found: Option<&usize>| {
+            if let Some(found) = found {
+                *place = *found;
+            }
+        };
+        let first = |name| match checkpoint.shape(name) {
+            Some([to, from, height, _]) => (Some(to), Some(from), Some(*height)),
+            _ => (None, None, None),
+        };
+        match &mut self {
+            Self::ResNet(config) => {
+                let (width, channels, kernel) = first("conv1.weight");
+                set(&mut config.width, width);
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["fc.bias", "linear.bias"]));
+                config.stem = match kernel {
+                    Some(3) => Stem::Cifar,
+                    Some(_) => Stem::ImageNet,
+                    None => config.stem,
+                };
+            }
+            Self::PreActResNet(config) => {
+                let (width, channels, _) = first("conv1.weight");
+                set(&mut config.width, width);
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["linear.bias"]));
+                config.final_norm = checkpoint.shape("bn.weight").is_some();
+            }
+            Self::WideResNet(config) => {
+                let (width, channels, _) = first("conv1.weight");
+                set(&mut config.width, width);
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["fc.bias"]));
+            }
+            Self::MadryWideResNet(config) => {
+                let (width, channels, _) = first("conv1.weight");
+                set(&mut config.width, width);
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["fc.bias"]));
+            }
+            Self::MnistCnn(config) => {
+                let (_, channels, _) = first("0.weight");
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["7.bias"]));
+                if let (Some([wide, ..]), Some([_, flat])) =
+                    (checkpoint.shape("2.weight"), checkpoint.shape("5.weight"))
+                {
+                    config.image = [4 * (flat / (*wide).max(1)).isqrt(); 2];
+                }
+            }
+            Self::SmallCnn(config) => {
+                let (width, channels, _) = first("first.conv.weight");
+                set(&mut config.width, width);
+                set(&mut config.channels, channels);
+                set(&mut config.classes, length(&["output.bias"]));
+            }
+        }
+        self
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        match self {
+            Self::ResNet(config) => config.classes,
+            Self::PreActResNet(config) => config.classes,
+            Self::WideResNet(config) => config.classes,
+            Self::MadryWideResNet(config) => config.classes,
+            Self::MnistCnn(config) => config.classes,
+            Self::SmallCnn(config) => config.classes,
+        }
+    }
+
+    /// The network on `device`.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a configuration that its `check` refuses.
+    pub fn init(&self, device: &Device) -> Result<Network, ModelError> {
+        match self {
+            Self::ResNet(config) => config.check().map(|()| Network::ResNet(config.init(device))),
+            Self::PreActResNet(config) => {
+                config.check().map(|()| Network::PreActResNet(config.init(device)))
+            }
+            Self::WideResNet(config) => {
+                config.check().map(|()| Network::WideResNet(config.init(device)))
+            }
+            Self::MadryWideResNet(config) => {
+                config.check().map(|()| Network::MadryWideResNet(config.init(device)))
+            }
+            Self::MnistCnn(config) => {
+                config.check().map(|()| Network::MnistCnn(config.init(device)))
+            }
+            Self::SmallCnn(config) => {
+                config.check().map(|()| Network::SmallCnn(config.init(device)))
+            }
+        }
+    }
+}
+
+/// Depth and widening factor of `wrn-d-k`.
+fn wide(name: &str) -> Option<(usize, usize)> {
+    let (depth, widen) = name.strip_prefix("wrn-")?.split_once('-')?;
+    Some((depth.parse().ok()?, widen.parse().ok()?))
+}
+
+/// Any of the image networks. Made by [`NetworkConfig::init`].
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::NetworkConfig;
+///
+/// let device = Device::flex();
+/// let model = NetworkConfig::named("mnist-cnn", 10)?.init(&device)?;
+/// assert_eq!(model.logits(Tensor::zeros([2, 1, 28, 28], &device)).dims(), [2, 10]);
+/// # Ok::<(), free_at_models::ModelError>(())
+/// ```
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)] // There is one, not a list of them.
+pub enum Network {
+    /// ResNet.
+    ResNet(ResNet),
+    /// PreActResNet.
+    PreActResNet(PreActResNet),
+    /// WideResNet.
+    WideResNet(WideResNet),
+    /// Madry's WideResNet.
+    MadryWideResNet(MadryWideResNet),
+    /// The MNIST network of "Fast is better than free".
+    MnistCnn(MnistCnn),
+    /// The quickstart's.
+    SmallCnn(SmallCnn),
+}
+
+/// The expression for whichever network it is.
+macro_rules! of_each {
+    ($network:expr, $model:ident => $value:expr) => {
+        match $network {
+            Network::ResNet($model) => $value,
+            Network::PreActResNet($model) => $value,
+            Network::WideResNet($model) => $value,
+            Network::MadryWideResNet($model) => $value,
+            Network::MnistCnn($model) => $value,
+            Network::SmallCnn($model) => $value,
+        }
+    };
+}
+
+impl Classifier<4> for Network {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        of_each!(self, model => model.logits(images))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        of_each!(self, model => model.check_input(sample))
+    }
+}
+
+impl Summarize for Network {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        of_each!(self, model => model.summary(sample))
+    }
+}
+
+impl PyTorchNames for Network {
+    fn pytorch_name(&self, name: &str) -> String {
+        of_each!(self, model => model.pytorch_name(name))
+    }
+
+    fn resolve_alias(&self, name: &str) -> String {
+        of_each!(self, model => model.resolve_alias(name))
+    }
+
+    fn model_name(&self) -> String {
+        of_each!(self, model => model.model_name())
+    }
+}

@@ -1,0 +1,59 @@
+//! Any classifier behind a normalisation.
+
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
+use free_at_core::{Classifier, Error};
+
+use crate::{Normalize, Summarize, Summary};
+
+/// A classifier whose inputs are normalised first, so that inputs, epsilon and adversarial examples
+/// stay in their own units.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::{Normalized, NormalizeConfig, PreActResNetConfig};
+///
+/// let device = Device::flex();
+/// let network = PreActResNetConfig::preact_resnet18(10).with_width(4).init(&device);
+/// let model = Normalized::new(NormalizeConfig::cifar10().init(&device), network);
+/// assert_eq!(model.logits(Tensor::zeros([2, 3, 32, 32], &device)).dims(), [2, 10]);
+/// ```
+#[derive(Module, Debug)]
+pub struct Normalized<M: Module> {
+    /// The normalisation.
+    pub normalize: Normalize,
+    /// The classifier of normalised inputs.
+    pub model: M,
+}
+
+impl<M: Module> Normalized<M> {
+    /// `model` behind `normalize`.
+    pub fn new(normalize: Normalize, model: M) -> Self {
+        Self { normalize, model }
+    }
+}
+
+impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> for Normalized<M> {
+    fn logits(&self, inputs: Tensor<D>) -> Tensor<2> {
+        self.model.logits(self.normalize.forward(inputs))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        let channels = self.normalize.channels();
+        match sample.first() {
+            Some(found) if *found == channels => self.model.check_input(sample),
+            _ => Err(Error::InputShape {
+                model: "Normalized".into(),
+                found: sample.to_vec(),
+                reason: format!("its normalisation has {channels} channels"),
+            }),
+        }
+    }
+}
+
+impl<M: Module + Summarize> Summarize for Normalized<M> {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        self.model.summary(sample)
+    }
+}

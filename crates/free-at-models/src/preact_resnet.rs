@@ -1,0 +1,242 @@
+//! ResNet with pre-activation.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Classifier, Error};
+
+use crate::error::at_least_one;
+use crate::init::{Init, Start};
+use crate::layers::{batch_norm, global_average, stages};
+use crate::sheet::Sheet;
+use crate::weights::renumber;
+use crate::{ModelError, PyTorchNames, Summarize, Summary};
+
+/// Configuration of [`PreActResNet`].
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct PreActResNetConfig {
+    /// Blocks in each of the four stages; the first keeps the size, each other one halves it.
+    pub blocks: [usize; 4],
+    /// Whether blocks are 1×1, 3×3, 1×1 with a fourfold output, or two 3×3.
+    pub bottleneck: bool,
+    /// Whether a shortcut with a convolution starts from the block's activated input, not from its
+    /// input. `fast_adversarial` and RobustBench: yes for bottlenecks; for two 3×3 no, but
+    /// `out_shortcut` in RobustBench is this.
+    pub activated_shortcut: bool,
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels of an image. Default: 3.
+    #[config(default = 3)]
+    pub channels: usize,
+    /// Channels inside the blocks of the first stage; twice as many in each next one. Default: 64.
+    #[config(default = 64)]
+    pub width: usize,
+    /// Whether a batch norm and a ReLU come before the average: `bn_before_fc` in RobustBench, where
+    /// older models are without. Default: yes, as in `fast_adversarial`.
+    #[config(default = true)]
+    pub final_norm: bool,
+    /// The seed of the first weights. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl PreActResNetConfig {
+    /// PreActResNet-18.
+    pub fn preact_resnet18(classes: usize) -> Self {
+        Self::new([2, 2, 2, 2], false, false, classes)
+    }
+
+    /// PreActResNet-34.
+    pub fn preact_resnet34(classes: usize) -> Self {
+        Self::new([3, 4, 6, 3], false, false, classes)
+    }
+
+    /// PreActResNet-50.
+    pub fn preact_resnet50(classes: usize) -> Self {
+        Self::new([3, 4, 6, 3], true, true, classes)
+    }
+
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a size of 0.
+    pub fn check(&self) -> Result<(), ModelError> {
+        let fewest = self.blocks.iter().copied().min().unwrap_or(0);
+        at_least_one(
+            "PreActResNet",
+            &[
+                ("blocks", fewest),
+                ("classes", self.classes),
+                ("channels", self.channels),
+                ("width", self.width),
+            ],
+        )
+    }
+
+    /// The network on `device`, with first weights as `fast_adversarial` leaves them: PyTorch's
+    /// defaults, γ = 1, β = 0.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
+    pub fn init(&self, device: &Device) -> PreActResNet {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
+        let mut init = Init::new(self.seed, device);
+        let conv1 = init.conv([self.channels, self.width], 3, 1, Start::PyTorch);
+        let (layers, to) = stages(self.blocks, self.width, self.width, |from, width, stride| {
+            Block::new(from, width, stride, self, &mut init)
+        });
+        PreActResNet {
+            conv1,
+            layers,
+            bn: self.final_norm.then(|| init.norm(to)),
+            linear: init.linear(to, self.classes, Start::PyTorch),
+        }
+    }
+}
+
+/// PreActResNet (He et al., "Identity Mappings in Deep Residual Networks", ECCV 2016) for small images,
+/// as `fast_adversarial` and RobustBench have it.
+///
+/// Images `[n, channels, height, width]` of any size; the last stage sees an eighth of it.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::PreActResNetConfig;
+///
+/// let device = Device::flex();
+/// let model = PreActResNetConfig::preact_resnet18(10).with_width(8).init(&device);
+/// assert_eq!(model.logits(Tensor::zeros([2, 3, 32, 32], &device)).dims(), [2, 10]);
+/// ```
+#[derive(Module, Debug)]
+pub struct PreActResNet {
+    conv1: Conv2d,
+    layers: [Vec<Block>; 4],
+    bn: Option<BatchNorm>,
+    linear: Linear,
+}
+
+impl Classifier<4> for PreActResNet {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = self.conv1.forward(images);
+        let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
+        let x = match &self.bn {
+            Some(bn) => relu(batch_norm(bn, x)),
+            None => x,
+        };
+        self.linear.forward(global_average(x))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.summary(sample).map(drop)
+    }
+}
+
+impl Summarize for PreActResNet {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        let convolutions: usize = self.layers.iter().flatten().map(Block::convolutions).sum();
+        let name = format!("PreActResNet-{}", convolutions + 2);
+        let mut sheet = Sheet::of_images(name, sample, self.conv1.weight.shape()[1])?;
+        sheet.conv(&self.conv1)?;
+        sheet.part("conv1");
+        for (stage, blocks) in self.layers.iter().enumerate() {
+            blocks.iter().try_for_each(|block| block.write(&mut sheet))?;
+            sheet.part(&format!("layer{}", stage + 1));
+        }
+        if let Some(bn) = &self.bn {
+            sheet.norm(bn);
+            sheet.part("bn");
+        }
+        sheet.average();
+        sheet.linear(&self.linear);
+        sheet.part("linear");
+        Ok(sheet.finish())
+    }
+}
+
+/// The names of `fast_adversarial` and RobustBench.
+impl PyTorchNames for PreActResNet {
+    fn pytorch_name(&self, name: &str) -> String {
+        renumber(name, "layers.", |stage| format!("layer{}.", stage + 1))
+            .replace(".shortcut.", ".shortcut.0.")
+    }
+}
+
+/// Norm, ReLU and convolution, twice or three times, beside a shortcut.
+#[derive(Module, Debug)]
+struct Block {
+    bn1: BatchNorm,
+    conv1: Conv2d,
+    bn2: BatchNorm,
+    conv2: Conv2d,
+    bn3: Option<BatchNorm>,
+    conv3: Option<Conv2d>,
+    shortcut: Option<Conv2d>,
+    activated_shortcut: bool,
+}
+
+impl Block {
+    /// The block, and the number of its output channels.
+    fn new(
+        from: usize,
+        width: usize,
+        stride: usize,
+        config: &PreActResNetConfig,
+        init: &mut Init,
+    ) -> (Self, usize) {
+        let start = Start::PyTorch;
+        let (first, second, to) = match config.bottleneck {
+            true => ((1, 1), (3, stride), 4 * width),
+            false => ((3, stride), (3, 1), width),
+        };
+        let block = Self {
+            bn1: init.norm(from),
+            conv1: init.conv([from, width], first.0, first.1, start),
+            bn2: init.norm(width),
+            conv2: init.conv([width, width], second.0, second.1, start),
+            bn3: config.bottleneck.then(|| init.norm(width)),
+            conv3: config.bottleneck.then(|| init.conv([width, to], 1, 1, start)),
+            shortcut: (stride != 1 || from != to).then(|| init.conv([from, to], 1, stride, start)),
+            activated_shortcut: config.activated_shortcut,
+        };
+        (block, to)
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let activated = relu(batch_norm(&self.bn1, x.clone()));
+        let shortcut = match &self.shortcut {
+            Some(conv) if self.activated_shortcut => conv.forward(activated.clone()),
+            Some(conv) => conv.forward(x),
+            None => x,
+        };
+        let y = self.conv1.forward(activated);
+        let y = self.conv2.forward(relu(batch_norm(&self.bn2, y)));
+        let y = match (&self.bn3, &self.conv3) {
+            (Some(bn3), Some(conv3)) => conv3.forward(relu(batch_norm(bn3, y))),
+            _ => y,
+        };
+        y + shortcut
+    }
+
+    fn convolutions(&self) -> usize {
+        2 + usize::from(self.conv3.is_some())
+    }
+
+    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
+        let trunk = sheet.shape();
+        sheet.norm(&self.bn1);
+        sheet.conv(&self.conv1)?;
+        sheet.norm(&self.bn2);
+        sheet.conv(&self.conv2)?;
+        if let (Some(bn3), Some(conv3)) = (&self.bn3, &self.conv3) {
+            sheet.norm(bn3);
+            sheet.conv(conv3)?;
+        }
+        sheet.shortcut(trunk, |sheet| self.shortcut.iter().try_for_each(|conv| sheet.conv(conv)))
+    }
+}

@@ -1,0 +1,54 @@
+//! The names that a network's tensors have in PyTorch.
+
+use burn::module::Module;
+use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, burn_pack};
+
+/// A network whose weights have names in PyTorch, by which [`Checkpoint::load`](crate::Checkpoint::load)
+/// finds them and [`save`](crate::save) writes them.
+///
+/// Names, and the shapes of linear layers, are first put in PyTorch's way as far as Burn knows it
+/// (`gamma` is `weight`, for instance). For a module whose fields have the same names as in PyTorch that
+/// is all, and the implementation is empty.
+pub trait PyTorchNames: Module {
+    /// The name in PyTorch of the tensor that is at `name` here.
+    fn pytorch_name(&self, name: &str) -> String {
+        name.into()
+    }
+
+    /// What [`pytorch_name`](Self::pytorch_name) calls the tensor that another code base calls `name`.
+    fn resolve_alias(&self, name: &str) -> String {
+        name.into()
+    }
+
+    /// What messages name the network.
+    fn model_name(&self) -> String {
+        let path = std::any::type_name::<Self>();
+        path.rsplit("::").next().unwrap_or(path).into()
+    }
+}
+
+/// The tensors of a network in PyTorch's layout, each with its name here and its name there.
+pub(super) fn named<M: PyTorchNames>(model: &M) -> Vec<Named> {
+    model
+        .collect(None, Some(Box::new(BurnToPyTorchAdapter)), true)
+        .into_iter()
+        .map(|tensor| Named { pytorch: model.pytorch_name(&tensor.name), tensor })
+        .collect()
+}
+
+pub(super) struct Named {
+    /// The name in PyTorch.
+    pub(super) pytorch: String,
+    /// The tensor, under its name here.
+    pub(super) tensor: burn_pack::Tensor,
+}
+
+/// `name` with what comes for its number: `blocks.2.bn1` with `blocks.` replaced by "block3." becomes
+/// `block3.bn1`.
+pub(crate) fn renumber(name: &str, list: &str, with: impl Fn(usize) -> String) -> String {
+    let numbered = name.strip_prefix(list).and_then(|rest| rest.split_once('.'));
+    match numbered.and_then(|(number, rest)| Some((number.parse().ok()?, rest))) {
+        Some((number, rest)) => with(number) + rest,
+        None => name.into(),
+    }
+}

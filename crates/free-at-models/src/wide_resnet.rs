@@ -1,0 +1,234 @@
+//! WideResNet.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Dropout, DropoutConfig, Linear};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use free_at_core::{Classifier, Error};
+
+use crate::error::at_least_one;
+use crate::init::{Init, Start};
+use crate::layers::{batch_norm, global_average, stages};
+use crate::sheet::Sheet;
+use crate::weights::renumber;
+use crate::{ModelError, PyTorchNames, Summarize, Summary};
+
+/// Configuration of [`WideResNet`].
+#[derive(Config, Debug, PartialEq)]
+pub struct WideResNetConfig {
+    /// Blocks in each of the three stages: (depth − 4) / 6.
+    pub blocks: usize,
+    /// The widening factor k.
+    pub widen: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Channels of an image. Default: 3.
+    #[config(default = 3)]
+    pub channels: usize,
+    /// Channels after the first convolution; k times as many in the first stage, and twice as many in
+    /// each next one. Default: 16.
+    #[config(default = 16)]
+    pub width: usize,
+    /// Probability of dropping a value between a block's convolutions, in [0, 1). Default: 0.
+    #[config(default = 0.0)]
+    pub dropout: f64,
+    /// The seed of the first weights. Default: 0.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl WideResNetConfig {
+    /// WRN-16-4.
+    pub fn wrn_16_4(classes: usize) -> Self {
+        Self::new(2, 4, classes)
+    }
+
+    /// WRN-28-10.
+    pub fn wrn_28_10(classes: usize) -> Self {
+        Self::new(4, 10, classes)
+    }
+
+    /// WRN-34-10.
+    pub fn wrn_34_10(classes: usize) -> Self {
+        Self::new(5, 10, classes)
+    }
+
+    /// WRN-d-k: `depth` d and `widen` k.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a depth that is not 6n + 4 with n of 1 or more.
+    pub fn wrn(depth: usize, widen: usize, classes: usize) -> Result<Self, ModelError> {
+        match depth.checked_sub(4) {
+            Some(rest) if rest > 0 && rest % 6 == 0 => Ok(Self::new(rest / 6, widen, classes)),
+            _ => Err(ModelError::Parameter {
+                model: "WideResNet",
+                parameter: "depth",
+                allowed: "6n + 4 with n of 1 or more: 10, 16, 22, 28, 34, 40, …",
+                found: depth.to_string(),
+            }),
+        }
+    }
+
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a size of 0, and a dropout outside [0, 1).
+    pub fn check(&self) -> Result<(), ModelError> {
+        let model = "WideResNet";
+        at_least_one(
+            model,
+            &[
+                ("blocks", self.blocks),
+                ("widen", self.widen),
+                ("classes", self.classes),
+                ("channels", self.channels),
+                ("width", self.width),
+            ],
+        )?;
+        match (0.0..1.0).contains(&self.dropout) {
+            true => Ok(()),
+            false => Err(ModelError::Parameter {
+                model,
+                parameter: "dropout",
+                allowed: "in [0, 1)",
+                found: self.dropout.to_string(),
+            }),
+        }
+    }
+
+    /// The network on `device`, with first weights as TRADES and RobustBench draw them: convolutions
+    /// Kaiming normal over the fan-out, γ = 1, β = 0, the linear layer PyTorch's default with biases 0.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
+    pub fn init(&self, device: &Device) -> WideResNet {
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
+        let mut init = Init::new(self.seed, device);
+        let conv1 = init.conv([self.channels, self.width], 3, 1, Start::KaimingFanOut);
+        let first = self.widen * self.width;
+        let (blocks, to) = stages([self.blocks; 3], self.width, first, |from, to, stride| {
+            (Block::new(from, to, stride, self.dropout, &mut init), to)
+        });
+        WideResNet {
+            conv1,
+            blocks,
+            bn1: init.norm(to),
+            fc: init.linear(to, self.classes, Start::PyTorchZeroBias),
+        }
+    }
+}
+
+/// WideResNet (Zagoruyko and Komodakis, BMVC 2016), WRN-d-k, as TRADES and RobustBench have it.
+///
+/// Images `[n, channels, height, width]` of any size; the last stage sees a quarter of it.
+/// [`MadryWideResNet`](crate::MadryWideResNet) is the form that the Free paper trained.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use free_at_core::Classifier;
+/// use free_at_models::WideResNetConfig;
+///
+/// let device = Device::flex();
+/// let model = WideResNetConfig::wrn(10, 1, 10)?.init(&device);
+/// assert_eq!(model.logits(Tensor::zeros([2, 3, 32, 32], &device)).dims(), [2, 10]);
+/// # Ok::<(), free_at_models::ModelError>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct WideResNet {
+    conv1: Conv2d,
+    blocks: [Vec<Block>; 3],
+    bn1: BatchNorm,
+    fc: Linear,
+}
+
+impl Classifier<4> for WideResNet {
+    fn logits(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = self.conv1.forward(images);
+        let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
+        self.fc.forward(global_average(relu(batch_norm(&self.bn1, x))))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.summary(sample).map(drop)
+    }
+}
+
+impl Summarize for WideResNet {
+    fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        let [width, channels, ..] = self.conv1.weight.shape().dims::<4>();
+        let widen = self.bn1.gamma.shape()[0] / (4 * width);
+        let name = format!("WRN-{}-{widen}", 6 * self.blocks[0].len() + 4);
+        let mut sheet = Sheet::of_images(name, sample, channels)?;
+        sheet.conv(&self.conv1)?;
+        sheet.part("conv1");
+        for (stage, blocks) in self.blocks.iter().enumerate() {
+            blocks.iter().try_for_each(|block| block.write(&mut sheet))?;
+            sheet.part(&format!("block{}", stage + 1));
+        }
+        sheet.norm(&self.bn1);
+        sheet.part("bn1");
+        sheet.average();
+        sheet.linear(&self.fc);
+        sheet.part("fc");
+        Ok(sheet.finish())
+    }
+}
+
+/// The names of TRADES and RobustBench.
+impl PyTorchNames for WideResNet {
+    fn pytorch_name(&self, name: &str) -> String {
+        renumber(name, "blocks.", |stage| format!("block{}.layer.", stage + 1))
+            .replace(".shortcut.", ".convShortcut.")
+    }
+}
+
+/// Norm, ReLU and 3×3 convolution, twice, with dropout between, beside a shortcut. Where the width
+/// changes, the shortcut starts from the activated input.
+#[derive(Module, Debug)]
+struct Block {
+    bn1: BatchNorm,
+    conv1: Conv2d,
+    bn2: BatchNorm,
+    dropout: Dropout,
+    conv2: Conv2d,
+    shortcut: Option<Conv2d>,
+}
+
+impl Block {
+    fn new(from: usize, to: usize, stride: usize, dropout: f64, init: &mut Init) -> Self {
+        let start = Start::KaimingFanOut;
+        Self {
+            bn1: init.norm(from),
+            conv1: init.conv([from, to], 3, stride, start),
+            bn2: init.norm(to),
+            dropout: DropoutConfig::new(dropout).init(),
+            conv2: init.conv([to, to], 3, 1, start),
+            shortcut: (from != to).then(|| init.conv([from, to], 1, stride, start)),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let (activated, shortcut) = match &self.shortcut {
+            Some(conv) => {
+                let activated = relu(batch_norm(&self.bn1, x));
+                (activated.clone(), conv.forward(activated))
+            }
+            None => (relu(batch_norm(&self.bn1, x.clone())), x),
+        };
+        let y = relu(batch_norm(&self.bn2, self.conv1.forward(activated)));
+        self.conv2.forward(self.dropout.forward(y)) + shortcut
+    }
+
+    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
+        let trunk = sheet.shape();
+        sheet.norm(&self.bn1);
+        sheet.conv(&self.conv1)?;
+        sheet.norm(&self.bn2);
+        sheet.conv(&self.conv2)?;
+        sheet.shortcut(trunk, |sheet| self.shortcut.iter().try_for_each(|conv| sheet.conv(conv)))
+    }
+}

@@ -1,0 +1,262 @@
+//! The networks against PyTorch, on the numbers of `fixtures/models.py`.
+
+use std::collections::BTreeMap;
+
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Int, Tensor};
+use free_at::models::PyTorchNames;
+use free_at::prelude::*;
+use serde::Deserialize;
+
+use crate::filling::{filled, fixture, inputs, read, saved};
+
+/// Logits, and gradients as a share of the largest: rounding apart, the same sums. The script's own
+/// float64 run is up to 3e-7 away.
+const LOGITS: f32 = 5e-6;
+const GRADIENT_SHARE: f32 = 1e-4;
+/// Logits in training mode: batch norm over few values magnifies rounding, up to 3.3e-5 in the
+/// script's own float64 run.
+const TRAINING_LOGITS: f32 = 1e-4;
+/// Parameters and running statistics after one step of 0.1 times the gradient.
+const STATE: f32 = 1e-4;
+
+#[derive(Deserialize)]
+struct Summary {
+    learning_rate: f64,
+    counts: BTreeMap<String, usize>,
+    multiply_adds: BTreeMap<String, u64>,
+    weights: BTreeMap<String, Weights>,
+    cases: BTreeMap<String, Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    shape: Vec<usize>,
+    classes: usize,
+    parameters: usize,
+    #[serde(default)]
+    state: Vec<(String, Vec<usize>)>,
+}
+
+#[derive(Deserialize)]
+struct Weights {
+    correct: usize,
+    tested: usize,
+}
+
+fn summary() -> Summary {
+    serde_json::from_str(include_str!("fixtures/models.json")).unwrap()
+}
+
+/// Everything the script says of a case holds of `init`'s network.
+fn agrees<M, const D: usize>(name: &str, init: impl Fn(&Device) -> M)
+where
+    M: Classifier<D> + PyTorchNames + Summarize + Clone + 'static,
+{
+    let Summary { learning_rate, mut cases, .. } = summary();
+    let Case { shape, classes, parameters, state } = cases.remove(name).unwrap();
+    let expected = read(&fixture("models.safetensors"));
+    let expected = |what: &str| &expected[&format!("{name}/{what}")].1;
+
+    let plain = filled(init(&Device::flex()), &state);
+    assert_eq!(plain.summary(&shape[1..]).unwrap().parameters(), parameters);
+    assert_eq!(shapes(&saved(&plain)), state.iter().cloned().collect(), "{name}: the state dict");
+
+    let x: Tensor<D> = inputs(name, &shape);
+    close(name, "logits", floats(plain.logits(x.clone())), expected("eval_logits"), LOGITS);
+
+    let n = shape[0];
+    let labels: Vec<i64> = (0..n).map(|i| ((7 * i + 3) % classes) as i64).collect();
+    let labels = |device: &Device| Tensor::<1, Int>::from_data(labels.as_slice(), device);
+    let frozen = FrozenModel::new(&plain);
+    let truth = Labels::untargeted(labels(&Device::flex()));
+    let found = frozen.input_gradient(x.clone(), &truth, Objective::CrossEntropy).unwrap();
+    let gradient = floats(found.gradient / n as f64); // of the mean, as in the script
+    let reference = expected("input_gradient");
+    let largest = reference.iter().fold(0.0f32, |most, value| most.max(value.abs()));
+    close(name, "input gradient", gradient, reference, GRADIENT_SHARE * largest);
+
+    let device = Device::flex().autodiff();
+    let training = filled(init(&device), &state);
+    let logits = training.logits(x.to_device(&device));
+    close(name, "training logits", floats(logits.clone()), expected("train_logits"), TRAINING_LOGITS);
+    let truth = Labels::untargeted(labels(&device));
+    let loss = Objective::CrossEntropy.values(logits, &truth).unwrap().mean();
+    let gradients = GradientsParams::from_grads(loss.backward(), &training);
+    let stepped = SgdConfig::new().init().step(learning_rate, training, gradients);
+    for (tensor, (_, values)) in saved(&stepped) {
+        let reference = expected(&format!("after/{tensor}"));
+        let first = values[..reference.len()].to_vec();
+        close(name, &format!("{tensor} after a step"), first, reference, STATE);
+    }
+}
+
+fn shapes(state: &BTreeMap<String, (Vec<usize>, Vec<f32>)>) -> BTreeMap<String, Vec<usize>> {
+    state.iter().map(|(name, (shape, _))| (name.clone(), shape.clone())).collect()
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
+fn close(case: &str, what: &str, found: Vec<f32>, expected: &[f32], tolerance: f32) {
+    assert_eq!(found.len(), expected.len(), "{case}: {what}");
+    let apart = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs());
+    let worst = apart.fold(0.0, |worst: f32, apart| if apart <= worst { worst } else { apart });
+    if std::env::var_os("SHOW").is_some() { eprintln!("{case}: {what} {worst:e} of {tolerance:e}"); }
+    assert!(worst <= tolerance, "{case}: {what} {worst} apart");
+}
+
+#[test]
+fn resnet_18_with_the_imagenet_stem() {
+    let config = ResNetConfig::resnet18(10).with_width(4);
+    agrees("resnet18-imagenet", |device| config.init(device));
+}
+
+#[test]
+fn resnet_18_with_the_cifar_stem() {
+    let config = ResNetConfig::resnet18(10).with_width(4).with_stem(Stem::Cifar);
+    agrees("resnet18-cifar", |device| config.init(device));
+}
+
+#[test]
+fn resnet_50() {
+    let config = ResNetConfig::resnet50(10).with_width(4).with_stem(Stem::Cifar);
+    agrees("resnet50-cifar", |device| config.init(device));
+}
+
+#[test]
+fn preact_resnet_18_of_fast_adversarial() {
+    let config = PreActResNetConfig::preact_resnet18(10).with_width(4);
+    agrees("preact18", |device| config.init(device));
+}
+
+#[test]
+fn preact_resnet_18_of_robustbench() {
+    let mut config = PreActResNetConfig::preact_resnet18(10).with_width(4).with_final_norm(false);
+    config.activated_shortcut = true;
+    agrees("preact18-robustbench", |device| config.init(device));
+}
+
+#[test]
+fn preact_resnet_50() {
+    let config = PreActResNetConfig::preact_resnet50(10).with_width(4);
+    agrees("preact50", |device| config.init(device));
+}
+
+#[test]
+fn wide_resnet_16() {
+    let config = WideResNetConfig::wrn(16, 2, 10).unwrap().with_width(4);
+    agrees("wrn16", |device| config.init(device));
+}
+
+#[test]
+fn madrys_wide_resnet_32() {
+    let config = MadryWideResNetConfig::wrn_32_10(10).with_widen(2).with_width(4);
+    agrees("madry-wrn", |device| config.init(device));
+}
+
+#[test]
+fn mnist_cnn() {
+    let config = MnistCnnConfig::new(10).with_image([12, 12]);
+    agrees("mnist-cnn", |device| config.init(device));
+}
+
+#[test]
+fn mlp() {
+    let config = MlpConfig::new(7, 3).with_hidden(vec![16, 12]);
+    agrees("mlp", |device| config.init(device));
+}
+
+/// The published size: its parameters, and its logits for one input.
+fn agrees_in_full(name: &str, network: &str) {
+    let case = summary().cases.remove(name).unwrap();
+    let model = NetworkConfig::named(network, case.classes).unwrap().init(&Device::flex()).unwrap();
+    assert_eq!(model.summary(&case.shape[1..]).unwrap().parameters(), case.parameters);
+    let state: Vec<_> = shapes(&saved(&model)).into_iter().collect();
+    let logits = filled(model, &state).logits(inputs(name, &case.shape));
+    let expected = read(&fixture("models.safetensors"));
+    close(name, "logits", floats(logits), &expected[&format!("{name}/eval_logits")].1, LOGITS);
+}
+
+#[test]
+fn resnet_18_in_full() {
+    agrees_in_full("full/resnet18", "resnet-18");
+}
+
+#[test]
+fn wide_resnet_28_10_in_full() {
+    agrees_in_full("full/wrn-28-10", "wrn-28-10");
+}
+
+#[test]
+fn parameters_and_multiply_adds_are_pytorchs() {
+    let Summary { counts, multiply_adds, .. } = summary();
+    let device = Device::flex();
+    let networks = [
+        ("resnet18", 1000, [3, 224, 224]),
+        ("resnet34", 1000, [3, 224, 224]),
+        ("resnet50", 1000, [3, 224, 224]),
+        ("resnet101", 1000, [3, 224, 224]),
+        ("resnet152", 1000, [3, 224, 224]),
+        ("preact-resnet18", 10, [3, 32, 32]),
+        ("preact-resnet34", 10, [3, 32, 32]),
+        ("preact-resnet50", 10, [3, 32, 32]),
+        ("wrn-16-4", 10, [3, 32, 32]),
+        ("wrn-28-10", 10, [3, 32, 32]),
+        ("wrn-34-10", 10, [3, 32, 32]),
+        ("madry-wrn-32-10", 10, [3, 32, 32]),
+        ("mnist-cnn", 10, [1, 28, 28]),
+    ];
+    for (network, classes, image) in networks {
+        let name = network.replace("preact-resnet", "preact");
+        let model = NetworkConfig::named(network, classes).unwrap().init(&device).unwrap();
+        let summary = model.summary(&image).unwrap();
+        assert_eq!(summary.parameters(), counts[&name], "{network}");
+        if let Some(expected) = multiply_adds.get(&name) {
+            assert_eq!(summary.multiply_adds(), *expected, "{network}");
+        }
+    }
+}
+
+/// A checkpoint of a network that PyTorch trained on the digits: its logits and its accuracy.
+fn loads(file: &str, network: &str) {
+    let checkpoint = Checkpoint::open(fixture("weights").join(file)).unwrap();
+    let config = NetworkConfig::named(network, 10).unwrap().fitted(&checkpoint);
+    let model = checkpoint.load(config.init(&Device::flex()).unwrap()).unwrap();
+    let stem = file.split('.').next().unwrap();
+    let expected = read(&fixture("models.safetensors"));
+    let expected = &expected[&format!("weights/{stem}/logits")].1;
+    let batch: Batch<4> = digits::test().batch(&Device::flex()).unwrap();
+    let logits = model.logits(batch.inputs());
+    let first = logits.clone().slice_dim(0, 0..expected.len() / 10);
+    close(file, "logits", floats(first), expected, TRAINED_LOGITS);
+    let right = logits.argmax(1).squeeze_dim::<1>(1).equal(batch.labels()).int().sum();
+    let Weights { correct, tested } = summary().weights[file];
+    assert_eq!((right.into_scalar::<i64>() as usize, batch.len()), (correct, tested), "{file}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("again.safetensors");
+    free_at::models::save(&model, &path).unwrap();
+    let fresh = config.init(&Device::flex()).unwrap();
+    let again = Checkpoint::open(&path).unwrap().load(fresh).unwrap().logits(batch.inputs());
+    assert_eq!(again.into_data(), model.logits(batch.inputs()).into_data(), "{file}");
+}
+
+/// Trained networks have logits up to 18.
+const TRAINED_LOGITS: f32 = 1e-4;
+
+#[test]
+fn a_state_dict_in_torchvisions_names() {
+    loads("resnet18.pt", "resnet-18");
+}
+
+#[test]
+fn a_training_scripts_file_with_dataparallels_prefix() {
+    loads("wrn-10.pth", "wrn-10-2");
+}
+
+#[test]
+fn safetensors_in_robustbenchs_names() {
+    loads("preact18.safetensors", "preact-resnet-18");
+}
