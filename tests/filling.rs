@@ -43,9 +43,8 @@ pub(crate) fn inputs<const D: usize>(case: &str, shape: &[usize]) -> Tensor<D> {
 pub(crate) fn filled<M: PyTorchNames>(model: M, state: &[(String, Vec<usize>)]) -> M {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("filled.safetensors");
-    let tensors = state.iter().map(|(name, shape)| {
-        (name.clone(), shape.clone(), filling(name, shape))
-    });
+    let tensors =
+        state.iter().map(|(name, shape)| (name.clone(), shape.clone(), filling(name, shape)));
     write(&path, tensors);
     Checkpoint::open(&path).unwrap().load(model).unwrap()
 }
@@ -75,7 +74,8 @@ pub(crate) fn saved<M: PyTorchNames>(model: &M) -> BTreeMap<String, (Vec<usize>,
 pub(crate) fn read(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let bytes = std::fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let values = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    let values =
+        |bytes: &[u8]| bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     tensors
         .iter()
         .map(|(name, view)| (name.into(), (view.shape().to_vec(), values(view.data()))))

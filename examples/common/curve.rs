@@ -1,6 +1,7 @@
 //! Robust accuracy over epsilon.
 
 use burn::data::dataloader::DataLoader;
+use burn::module::Module;
 use free_at::prelude::*;
 
 /// Accuracy, from 0 to 1, over epsilon, for one model.
@@ -16,8 +17,8 @@ impl Curve {
     ///
     /// # Errors
     /// Those of the evaluation.
-    pub fn measure(
-        (name, model): (&str, &SmallCnn),
+    pub fn measure<C: Classifier<4> + Module + 'static>(
+        (name, model): (&str, &C),
         test: &dyn DataLoader<Batch<4>>,
         threat: &ThreatModel,
         attack: &(impl Attack<4> + Clone + 'static),

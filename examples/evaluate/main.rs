@@ -3,7 +3,6 @@
 //!
 //! `cargo run --example evaluate -- --model target/quickstart/free-8.safetensors`
 
-mod data;
 mod progress;
 
 use std::error::Error;
@@ -16,8 +15,8 @@ use clap::{Parser, ValueEnum};
 use free_at::Error as EvaluationError;
 use free_at::prelude::*;
 use free_at_examples::curve::Curve;
-use free_at_examples::weights::{self, Loaded};
-use free_at_examples::{files, plot};
+use free_at_examples::network::{Kind, Loaded, stem};
+use free_at_examples::{data, files, plot};
 
 use crate::progress::Bars;
 
@@ -25,14 +24,16 @@ use crate::progress::Bars;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Evaluates the robustness of a saved SmallCnn. Stopped, it goes on from the record in the output
+/// Evaluates the robustness of a saved network. Stopped, it goes on from the record in the output
 /// folder when it is run again.
 #[derive(Parser)]
 #[command(name = "evaluate")]
 struct Arguments {
-    /// The weights: safetensors, named as PyTorch names them. The quickstart writes three.
+    /// The weights: PyTorch's .pt or .pth, or safetensors. The quickstart writes three of a small-cnn.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    #[command(flatten)]
+    kind: Kind,
     /// The data: safetensors with `images` [n, c, h, w] (f32 in [0, 1], or u8) and `labels` [n] (i64
     /// or u8). Default: the embedded test digits.
     #[arg(long, value_name = "FILE")]
@@ -103,8 +104,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let file = &arguments.model;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy();
-    let out = arguments.out.unwrap_or_else(|| Path::new("target/evaluate").join(&*name));
+    let name = stem(file);
+    let out = arguments.out.unwrap_or_else(|| Path::new("target/evaluate").join(&name));
     std::fs::create_dir_all(&out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
     let norm = match arguments.norm {
@@ -113,21 +114,17 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let threat = ThreatModel::new(norm, arguments.epsilon);
     let device = Device::default();
-    let Loaded { model, channels, classes } = weights::load(file, &device)?;
+    let Loaded { model, config } = arguments.kind.load(file, &device)?;
     let data = match &arguments.data {
         Some(file) => data::load(file)?,
         None => digits::test(),
     };
-    if data.shape()[0] != channels {
-        let found = data.shape()[0];
-        return Err(format!("the model takes {channels} channels, the images have {found}").into());
-    }
     let data = data.take(arguments.samples.unwrap_or(usize::MAX));
     let test = data.loader(arguments.batch, None, &device)?;
 
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(arguments.seed)
-        .attacks(arguments.attacks.attacks(classes))
+        .attacks(arguments.attacks.attacks(config.classes()))
         .with_progress(Bars::default())
         .with_record(out.join("record.jsonl"))
         .with_examples(out.join("adversarial.safetensors"));

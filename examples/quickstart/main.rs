@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use clap::Parser;
 use free_at::prelude::*;
-use free_at_examples::{files, plot, weights};
+use free_at_examples::{files, plot};
 
 use crate::report::Report;
 use crate::training::Data;
@@ -83,7 +83,7 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
     files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     files::write(&out.join("examples.png"), &gallery::draw(&pictures)?)?;
     for run in &trained {
-        weights::save(&run.model, &out.join(format!("{}.safetensors", run.method)))?;
+        free_at::models::save(&run.model, out.join(format!("{}.safetensors", run.method)))?;
     }
     println!("wrote the report, the pictures and the three models to {}", out.display());
     Ok(())

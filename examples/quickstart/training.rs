@@ -41,8 +41,10 @@ impl Data {
         trainer: &Trainer<M>,
     ) -> Result<Trained, Box<dyn std::error::Error>> {
         let device = trainer.device();
-        device.seed(self.seed);
-        let mut model = SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH).init(device);
+        let mut model = SmallCnnConfig::new(1, digits::CLASSES)
+            .with_width(WIDTH)
+            .with_seed(self.seed)
+            .init(device);
         let mut optimizer = sgd();
         let batches = self.train.loader(BATCH, Some(self.seed), device)?;
         let per_pass = self.train.images().len().div_ceil(BATCH) * trainer.replays();

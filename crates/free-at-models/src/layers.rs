@@ -19,8 +19,7 @@ pub(crate) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
         running.to_device(&device) * (1.0 - norm.momentum) + found.detach() * weight
     };
     let mean = moved(norm.running_mean.value_sync(), batch.mean, norm.momentum);
-    let variance =
-        moved(norm.running_var.value_sync(), batch.variance, norm.momentum * unbiased);
+    let variance = moved(norm.running_var.value_sync(), batch.variance, norm.momentum * unbiased);
     norm.running_mean.update(mean.detach());
     norm.running_var.update(variance.detach());
     batch.output

@@ -162,6 +162,18 @@ impl NetworkConfig {
         }
     }
 
+    /// The number of an image's channels.
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::ResNet(config) => config.channels,
+            Self::PreActResNet(config) => config.channels,
+            Self::WideResNet(config) => config.channels,
+            Self::MadryWideResNet(config) => config.channels,
+            Self::MnistCnn(config) => config.channels,
+            Self::SmallCnn(config) => config.channels,
+        }
+    }
+
     /// The network on `device`.
     ///
     /// # Errors

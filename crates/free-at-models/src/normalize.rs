@@ -95,8 +95,9 @@ impl NormalizeConfig {
         if let Err(error) = self.check() {
             panic!("{error}");
         }
-        let on_device =
-            |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [self.mean.len()]), device);
+        let on_device = |values: Vec<f32>| {
+            Tensor::from_data(TensorData::new(values, [self.mean.len()]), device)
+        };
         let scale: Vec<f32> = self.std.iter().map(|std| 1.0 / std).collect();
         let shift = self.mean.iter().zip(&scale).map(|(mean, scale)| -mean * scale).collect();
         Normalize { scale: on_device(scale), shift: on_device(shift) }

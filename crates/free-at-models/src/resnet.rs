@@ -109,8 +109,7 @@ impl ResNetConfig {
             Stem::ImageNet => (7, 2),
             Stem::Cifar => (3, 1),
         };
-        let conv1 =
-            init.conv([self.channels, self.width], kernel, stride, Start::KaimingFanOut);
+        let conv1 = init.conv([self.channels, self.width], kernel, stride, Start::KaimingFanOut);
         let bn1 = init.norm(self.width);
         let (layers, to) = stages(self.blocks, self.width, self.width, |from, width, stride| {
             Block::new(from, width, stride, self, &mut init)

@@ -6,7 +6,10 @@ use free_at::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 
 /// Images `images` `[n, c, h, w]` with their classes `labels` `[n]`.
-pub(crate) fn load(path: &Path) -> Result<ImageDataset, Box<dyn std::error::Error>> {
+///
+/// # Errors
+/// What is wrong with the file, with its name.
+pub fn load(path: &Path) -> Result<ImageDataset, Box<dyn std::error::Error>> {
     let wrong = |what: String| format!("{}: {what}", path.display());
     let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;

@@ -1,0 +1,57 @@
+//! Which network: arguments that examples share.
+
+use std::path::Path;
+
+use burn::tensor::Device;
+use clap::Args;
+use free_at::prelude::*;
+
+/// What a file of weights is of.
+#[derive(Args, Clone)]
+pub struct Kind {
+    /// resnet-18, -34, -50, -101, -152; preact-resnet-18, -34, -50; wrn-d-k; madry-wrn-32-10; mnist-cnn;
+    /// small-cnn. Width, channels and classes are those of the weights.
+    #[arg(long, value_name = "NAME", default_value = "small-cnn")]
+    pub architecture: String,
+    /// The mean and standard deviation that inputs are normalised with: cifar-10, cifar-100 or
+    /// imagenet. Default: none (a small-cnn has one inside).
+    #[arg(long, value_name = "DATA SET")]
+    pub normalize: Option<String>,
+    /// Tensors to pass over, by the beginning of their names. Can be repeated.
+    #[arg(long = "ignore", value_name = "PREFIX")]
+    pub ignored: Vec<String>,
+}
+
+/// A network with its weights.
+pub struct Loaded {
+    /// The network behind its normalisation.
+    pub model: Normalized<Network>,
+    /// Its configuration.
+    pub config: NetworkConfig,
+}
+
+impl Kind {
+    /// Loads the network from a file of weights.
+    ///
+    /// # Errors
+    /// What is wrong with the names or the file.
+    pub fn load(&self, file: &Path, device: &Device) -> Result<Loaded, ModelError> {
+        let checkpoint = Checkpoint::open(file)?;
+        let checkpoint =
+            self.ignored.iter().fold(checkpoint, |checkpoint, name| checkpoint.ignoring(name));
+        let config = NetworkConfig::named(&self.architecture, 10)?.fitted(&checkpoint);
+        let network = checkpoint.load(config.init(device)?)?;
+        let normalize = match &self.normalize {
+            Some(data_set) => NormalizeConfig::named(data_set)?,
+            None => {
+                NormalizeConfig::new(vec![0.0; config.channels()], vec![1.0; config.channels()])
+            }
+        };
+        Ok(Loaded { model: Normalized::new(normalize.init(device), network), config })
+    }
+}
+
+/// A file's name without its folder and ending.
+pub fn stem(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,97 @@
+//! A model from PyTorch: loads a checkpoint, says what it is, evaluates it, and writes it back for
+//! PyTorch.
+//!
+//! `cargo run --example import` does that with two checkpoints that PyTorch wrote: a ResNet-18 in
+//! torchvision's names and a WideResNet in RobustBench's. For one of your own:
+//!
+//! `cargo run --example import -- --model resnet50.pth --architecture resnet-50 --normalize imagenet
+//! --data images.safetensors`
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use burn::tensor::Device;
+use clap::Parser;
+use free_at::models::save;
+use free_at::prelude::*;
+use free_at_examples::data;
+use free_at_examples::network::{Kind, Loaded, stem};
+
+/// As in the quickstart: the system's allocator costs a third of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Loads a network's weights from PyTorch, evaluates it, and writes them back as safetensors.
+#[derive(Parser)]
+#[command(name = "import")]
+struct Arguments {
+    /// The weights: PyTorch's .pt or .pth, or safetensors, in the names of torchvision (ResNet) or
+    /// RobustBench (PreActResNet, WideResNet). Default: two that are bundled.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    kind: Kind,
+    /// The data: safetensors with `images` [n, c, h, w] (f32 in [0, 1], or u8) and `labels` [n] (i64
+    /// or u8). Default: the embedded test digits.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// The budget (L-infinity): a number, or a fraction such as 8/255.
+    #[arg(long, default_value = "0.1")]
+    epsilon: Epsilon,
+    /// Where to write the weights.
+    #[arg(long, value_name = "DIR", default_value = "target/import")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|error| format!("{} cannot be made: {error}", arguments.out.display()))?;
+    if let Some(file) = &arguments.model {
+        return import(file, &arguments.kind, arguments);
+    }
+    // Checkpoints of this repository, which PyTorch trained on the digits.
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/weights");
+    [("resnet18.pt", "resnet-18"), ("wrn-10.pth", "wrn-10-2")].into_iter().try_for_each(
+        |(file, architecture)| {
+            let kind = Kind { architecture: architecture.into(), ..arguments.kind.clone() };
+            import(&bundled.join(file), &kind, arguments)
+        },
+    )
+}
+
+fn import(file: &Path, kind: &Kind, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let device = Device::default();
+    let Loaded { model, config } = kind.load(file, &device)?;
+    let data = match &arguments.data {
+        Some(file) => data::load(file)?,
+        None => digits::test(),
+    };
+    println!("{}", model.summary(&data.shape())?);
+
+    let test = data.loader(200, None, &device)?;
+    let threat = ThreatModel::linf(arguments.epsilon);
+    let report = Evaluation::new(threat).attack(Pgd::new(20)).run(&model, &*test)?;
+    println!("{report}");
+
+    let written = arguments.out.join(format!("{}.safetensors", stem(file)));
+    save(&model.model, &written)?;
+    let again = Checkpoint::open(&written)?.load(config.init(&device)?)?;
+    let images = data.take(32).batch(&device)?.inputs();
+    let images = model.normalize.forward(images);
+    if again.logits(images.clone()).into_data() != model.model.logits(images).into_data() {
+        return Err(format!("{} is not what was loaded", written.display()).into());
+    }
+    println!("wrote {}, which gives the same logits\n", written.display());
+    Ok(())
+}
