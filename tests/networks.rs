@@ -227,3 +227,30 @@ fn a_normalized_model_is_the_model_of_normalized_inputs() {
     assert!(matches!(model.check_input(&[1, 8, 8]), Err(Error::InputShape { .. })));
     assert_eq!(model.model.model_name(), "PreActResNet");
 }
+
+#[test]
+fn the_table_on_the_crates_page_is_true() {
+    let page = include_str!("../crates/free-at-models/README.md");
+    let thousands = |number: u64| {
+        let digits = number.to_string();
+        let group = |(index, digit)| match index % 3 {
+            2 if index + 1 < digits.len() => vec![digit, ','],
+            _ => vec![digit],
+        };
+        let reversed: Vec<char> = digits.chars().rev().enumerate().flat_map(group).collect();
+        reversed.into_iter().rev().collect::<String>()
+    };
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let rows: Vec<Vec<&str>> = rows
+        .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
+        .collect();
+    assert_eq!(rows.len(), 14);
+    for row in rows {
+        let (image, classes) = row[2].split_once(", ").unwrap();
+        let image: Vec<usize> = image.split('×').map(|size| size.parse().unwrap()).collect();
+        let config = NetworkConfig::named(row[1], classes.parse().unwrap()).unwrap();
+        let summary = config.init(&Device::flex()).unwrap().summary(&image).unwrap();
+        let found = [summary.parameters() as u64, summary.multiply_adds()].map(thousands);
+        assert_eq!([row[3], row[4]], [&found[0], &found[1]], "{}", row[1]);
+    }
+}

@@ -1,9 +1,4 @@
-//! Image classifiers for adversarial training, on Burn.
-//!
-//! Normalisation is a layer of the model, [`Normalize`], so inputs stay in their own units and
-//! an epsilon means what it says.
-//!
-//! Most programs use this through the crate `free-at`.
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod init;

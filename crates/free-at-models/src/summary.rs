@@ -14,7 +14,7 @@ use free_at_core::Error;
 /// let summary = model.summary(&[3, 32, 32])?;
 /// assert_eq!((summary.parameters(), summary.multiply_adds()), (11_173_962, 555_422_720));
 /// println!("{summary}");
-/// # Ok::<(), free_at_models::free_at_core::Error>(())
+/// # Ok::<(), free_at_core::Error>(())
 /// ```
 pub trait Summarize {
     /// The network's parts for one sample of this shape, `[channels, height, width]` or `[features]`.
