@@ -54,7 +54,10 @@ def rust_steps(name, batch, channels, size):
                           env=os.environ | threads) as program:
         while True:
             print(file=program.stdin, flush=True)
-            yield float(program.stdout.readline())
+            answer = program.stdout.readline()
+            if not answer:
+                sys.exit(f"{name}: free-at-benches ended with status {program.wait()}")
+            yield float(answer)
 
 
 def spread(seconds):

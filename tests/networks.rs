@@ -1,12 +1,16 @@
 //! What holds for every network: reproducible first weights, sizes, and what is refused.
 
+use std::path::Path;
+
 use burn::module::Module;
+use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Tensor};
 use free_at::Error;
 use free_at::models::PyTorchNames;
 use free_at::prelude::*;
 
 use crate::filling::{inputs, saved};
+use crate::nets::sgd;
 
 /// Every network, small, with an image it takes.
 fn networks() -> Vec<(NetworkConfig, [usize; 3])> {
@@ -28,7 +32,7 @@ fn networks() -> Vec<(NetworkConfig, [usize; 3])> {
 }
 
 fn preact() -> PreActResNetConfig {
-    PreActResNetConfig::new([1, 1, 1, 1], false, false, 4).with_width(4)
+    PreActResNetConfig::new([1, 1, 1, 1], false, 4).with_width(4)
 }
 
 fn madry() -> MadryWideResNetConfig {
@@ -116,7 +120,7 @@ fn shapes_that_a_network_does_not_take_are_errors_and_no_panics() {
     let madry = refused(&NetworkConfig::MadryWideResNet(madry()), [3, 9, 8]);
     assert!(madry.contains("shortcut"), "{madry}");
     let mnist = refused(&NetworkConfig::MnistCnn(MnistCnnConfig::new(4)), [1, 32, 32]);
-    assert!(mnist.contains("[1, 28, 28]"), "{mnist}");
+    assert!(mnist.contains("1568 inputs"), "{mnist}");
 }
 
 #[test]
@@ -129,6 +133,9 @@ fn trainers_attacks_and_evaluations_refuse_a_wrong_shape() {
 
     let frozen = FrozenModel::new(&model);
     let draws = Draws::new(0, (0..4).collect());
+    let labels = batch.truth();
+    let gradient = frozen.input_gradient(batch.inputs(), &labels, Objective::CrossEntropy);
+    assert!(is_shape(&gradient.err().unwrap()));
     let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws);
     assert!(is_shape(&task.err().unwrap()));
     let loader = digits::test().take(4).loader(4, None, &device).unwrap();
@@ -160,9 +167,25 @@ fn impossible_configurations_and_names_are_typed_errors() {
         NetworkConfig::MadryWideResNet(MadryWideResNetConfig::new(10).with_width(3)),
         NetworkConfig::MnistCnn(MnistCnnConfig::new(10).with_image([28, 3])),
         NetworkConfig::SmallCnn(SmallCnnConfig::new(0, 10)),
+        NetworkConfig::SmallCnn(
+            SmallCnnConfig::new(3, 10)
+                .with_normalize(Some(NormalizeConfig::new(vec![0.5], vec![0.5]))),
+        ),
+        NetworkConfig::WideResNet(WideResNetConfig::wrn(28, usize::MAX, 10).unwrap()),
     ];
     let found = zeros.map(|config| parameter(config.init(&Device::flex()).unwrap_err()));
-    let expected = ["classes", "blocks", "width", "widen", "dropout", "width", "image", "channels"];
+    let expected = [
+        "classes",
+        "blocks",
+        "width",
+        "widen",
+        "dropout",
+        "width",
+        "image",
+        "channels",
+        "normalize",
+        "widen",
+    ];
     assert_eq!(found, expected);
     assert_eq!(
         parameter(MlpConfig::new(3, 2).with_hidden(vec![4, 0]).check().unwrap_err()),
@@ -175,6 +198,9 @@ fn impossible_configurations_and_names_are_typed_errors() {
     assert_eq!(normalize(&[], &[]), "mean and std");
     assert_eq!(normalize(&[f32::NAN], &[0.5]), "mean");
     assert_eq!(normalize(&[0.5], &[0.0]), "std");
+    let white =
+        |white| PerImageStandardizeConfig::new().with_white(white).check().map_err(parameter);
+    assert_eq!([0.0, f64::NAN, 1.0].map(white), [Err("white"), Err("white"), Ok(())]);
     let unknown = NetworkConfig::named("vgg-16", 10).unwrap_err();
     assert!(matches!(&unknown, ModelError::UnknownArchitecture { name, .. } if name == "vgg-16"));
     assert!(unknown.to_string().contains("resnet-18"), "{unknown}");
@@ -225,32 +251,51 @@ fn a_normalized_model_is_the_model_of_normalized_inputs() {
     let apart = (model.logits(x) - network.logits(by_hand)).abs().max().into_scalar::<f32>();
     assert!(apart < 1e-5, "{apart}"); // rounding of one division
     assert!(matches!(model.check_input(&[1, 8, 8]), Err(Error::InputShape { .. })));
-    assert_eq!(model.model.model_name(), "PreActResNet");
+    assert!(matches!(model.summary(&[1, 8, 8]), Err(Error::InputShape { .. })));
+    assert_eq!(saved(&model), saved(&network));
+    assert_eq!(model.model_name(), "PreActResNet");
 }
 
 #[test]
-fn the_table_on_the_crates_page_is_true() {
-    let page = include_str!("../crates/free-at-models/README.md");
-    let thousands = |number: u64| {
-        let digits = number.to_string();
-        let group = |(index, digit)| match index % 3 {
-            2 if index + 1 < digits.len() => vec![digit, ','],
-            _ => vec![digit],
+fn a_summary_of_an_image_beyond_reason_is_no_panic() {
+    let mnist = MnistCnnConfig::new(10).init(&Device::flex());
+    assert!(mnist.summary(&[1, usize::MAX, usize::MAX]).is_err());
+    let wide = WideResNetConfig::new(1, 1, 4).init(&Device::flex());
+    assert_eq!(wide.summary(&[3, usize::MAX, usize::MAX]).unwrap().multiply_adds(), u64::MAX);
+}
+
+#[test]
+fn a_network_in_burns_loop_goes_on_from_its_checkpoint_as_if_uninterrupted() {
+    let run = |folder: &Path, seed: u64, from: Option<usize>, epochs: usize| {
+        let free = FreeConfig::new(ThreatModel::linf(Epsilon::unit(0.1))).with_replays(2);
+        let trainer = FreeAdversarialTrainer::new(free, Device::flex()).unwrap();
+        let resnet = ResNetConfig::new([1, 1, 1, 1], true, 10)
+            .with_width(2)
+            .with_channels(1)
+            .with_stem(Stem::Cifar)
+            .with_seed(seed);
+        let network = NetworkConfig::ResNet(resnet).init(trainer.device()).unwrap();
+        let normalize = NormalizeConfig::new(vec![0.3], vec![0.4]).init(trainer.device());
+        let train = digits::train().take(32).loader(16, None, trainer.device()).unwrap();
+        let valid = digits::test().take(16).loader(16, None, &Device::flex()).unwrap();
+        let training = trainer
+            .training(folder, train, valid)
+            .with_application_logger(None)
+            .with_default_checkpointers()
+            .num_epochs(epochs);
+        let training = match from {
+            Some(epoch) => training.checkpoint(epoch),
+            None => training,
         };
-        let reversed: Vec<char> = digits.chars().rev().enumerate().flat_map(group).collect();
-        reversed.into_iter().rev().collect::<String>()
+        let model = Normalized::new(normalize, network);
+        let learner = trainer.learner(model, sgd(), ConstantLr::new(0.05)).unwrap();
+        let result = training.launch(learner);
+        assert!(result.error.is_none());
+        saved(&result.model.into_classifier())
     };
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let rows: Vec<Vec<&str>> = rows
-        .map(|line| line.split('|').map(|cell| cell.trim().trim_matches('`')).collect())
-        .collect();
-    assert_eq!(rows.len(), 14);
-    for row in rows {
-        let (image, classes) = row[2].split_once(", ").unwrap();
-        let image: Vec<usize> = image.split('×').map(|size| size.parse().unwrap()).collect();
-        let config = NetworkConfig::named(row[1], classes.parse().unwrap()).unwrap();
-        let summary = config.init(&Device::flex()).unwrap().summary(&image).unwrap();
-        let found = [summary.parameters() as u64, summary.multiply_adds()].map(thousands);
-        assert_eq!([row[3], row[4]], [&found[0], &found[1]], "{}", row[1]);
-    }
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let whole = run(folders[0].path(), 1, None, 3);
+    let half = run(folders[1].path(), 1, None, 2);
+    assert_ne!(whole, half);
+    assert_eq!(run(folders[1].path(), 2, Some(2), 3), whole);
 }

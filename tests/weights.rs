@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use free_at::models::save;
 use free_at::prelude::*;
 use free_at::train::Trainer;
+
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::filling::{fixture, read, saved, write};
 
@@ -88,6 +91,100 @@ fn what_is_ignored_is_no_mismatch() {
     );
     let checkpoint = checkpoint.ignoring("mu").ignoring("sub_block1");
     assert_eq!(saved(&checkpoint.load(resnet(&Device::flex())).unwrap()), saved(&model));
+    // What is ignored is not there, even for a network that needs it.
+    let without = checkpoint.ignoring("fc.").load(resnet(&Device::flex())).unwrap_err();
+    assert!(
+        matches!(&without, ModelError::Mismatch { mismatch, .. } if mismatch.missing == ["fc.bias", "fc.weight"]),
+        "{without}"
+    );
+}
+
+#[test]
+fn a_new_last_layer_stays_on_a_body_that_is_loaded() {
+    let config = ResNetConfig::resnet18(3).with_channels(1).with_width(4).with_stem(Stem::Cifar);
+    let fresh = saved(&config.init(&Device::flex()));
+    let body = saved(&checkpoint().load(resnet(&Device::flex())).unwrap());
+    let tuned = checkpoint().keeping("fc.").load(config.init(&Device::flex())).unwrap();
+    for (name, tensor) in saved(&tuned) {
+        let from = if name.starts_with("fc.") { &fresh } else { &body };
+        assert_eq!(tensor, from[&name], "{name}");
+    }
+}
+
+#[test]
+fn a_training_scripts_other_tensors_and_a_second_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("script.safetensors");
+    let model = checkpoint().load(resnet(&Device::flex())).unwrap();
+    let named = |prefix: &'static str, factor: f32| {
+        saved(&model).into_iter().map(move |(name, (shape, values))| {
+            let values = values.into_iter().map(|value| factor * value).collect();
+            (format!("{prefix}{name}"), shape, values)
+        })
+    };
+    let optimizer = [("optimizer.state.0.momentum_buffer".into(), vec![1], vec![0.5])];
+    write(&path, named("model.", 1.0).chain(optimizer.clone()));
+    let loaded = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
+    assert_eq!(saved(&loaded), saved(&model));
+    // Two copies: the second is not taken silently, and ignoring one chooses the other.
+    write(&path, named("model.", 1.0).chain(named("net.", 0.5)));
+    let both = Checkpoint::open(&path).unwrap();
+    let refused = both.load(resnet(&Device::flex())).unwrap_err();
+    assert!(
+        matches!(&refused, ModelError::Mismatch { mismatch, .. } if mismatch.unused.len() == saved(&model).len()),
+        "{refused}"
+    );
+    let half = both.ignoring("model.").load(resnet(&Device::flex())).unwrap();
+    assert_eq!(saved(&half)["fc.bias"].1[0], 0.5 * saved(&model)["fc.bias"].1[0]);
+}
+
+#[test]
+fn integers_for_weights_are_told_with_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("integers.safetensors");
+    let bytes = [0u8; 80];
+    let view = TensorView::new(Dtype::I64, vec![10], &bytes).unwrap();
+    safetensors::serialize_to_file([("fc.bias", view)], None, &path).unwrap();
+    let error = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap_err();
+    let ModelError::Mismatch { mismatch, .. } = error else { panic!("{error}") };
+    assert_eq!(mismatch.mistyped, ["fc.bias"]);
+    assert!(mismatch.missing.contains(&"conv1.weight".to_string()));
+}
+
+#[test]
+fn two_tensors_of_one_name_are_refused() {
+    #[derive(burn::module::Module, Debug)]
+    struct Twice {
+        first: burn::nn::Linear,
+        second: burn::nn::Linear,
+    }
+    impl free_at::models::PyTorchNames for Twice {
+        fn pytorch_name(&self, name: &str) -> String {
+            name.replace("first", "layer").replace("second", "layer")
+        }
+    }
+    let linear = || burn::nn::LinearConfig::new(2, 2).init(&Device::flex());
+    let error = checkpoint().load(Twice { first: linear(), second: linear() }).unwrap_err();
+    assert!(error.to_string().contains("layer.weight (the name of two tensors)"), "{error}");
+}
+
+#[test]
+fn a_frozen_network_and_its_device_stay_what_they_were() {
+    let checkpointing = Device::flex().autodiff().gradient_checkpointing();
+    let loaded = checkpoint().load(resnet(&checkpointing)).unwrap();
+    let images: Batch<4> = digits::test().take(8).batch(&checkpointing).unwrap();
+    assert_eq!(
+        loaded.logits(images.inputs()).device().gradient_checkpointing_strategy(),
+        checkpointing.gradient_checkpointing_strategy()
+    );
+    let gradients = loaded.logits(images.inputs()).sum().backward();
+    assert!(burn::optim::GradientsParams::from_grads(gradients, &loaded).len() > 50);
+    let frozen = checkpoint().load(resnet(&Device::flex().autodiff()).freeze()).unwrap();
+    let before = saved(&frozen);
+    let images: Batch<4> = digits::test().take(8).batch(&Device::flex().autodiff()).unwrap();
+    let logits = frozen.logits(images.inputs());
+    assert!(!logits.is_require_grad());
+    assert_eq!(saved(&frozen), before); // and no running statistics moved
 }
 
 #[test]

@@ -9,8 +9,8 @@ use free_at::prelude::*;
 /// What a file of weights is of.
 #[derive(Args, Clone)]
 pub struct Kind {
-    /// resnet-18, -34, -50, -101, -152; preact-resnet-18, -34, -50; wrn-d-k; madry-wrn-32-10; mnist-cnn;
-    /// small-cnn. Width, channels and classes are those of the weights.
+    /// resnet-18, -34, -50, -101, -152; preact-resnet-18, -34, -50, preact-resnet-18-v2; wrn-d-k;
+    /// madry-wrn-32-10; mnist-cnn; small-cnn. Width, channels and classes are those of the weights.
     #[arg(long, value_name = "NAME", default_value = "small-cnn")]
     pub architecture: String,
     /// The mean and standard deviation that inputs are normalised with: cifar-10, cifar-100 or
@@ -38,16 +38,17 @@ impl Kind {
     pub fn load(&self, file: &Path, device: &Device) -> Result<Loaded, ModelError> {
         let checkpoint = Checkpoint::open(file)?;
         let checkpoint =
-            self.ignored.iter().fold(checkpoint, |checkpoint, name| checkpoint.ignoring(name));
+            self.ignored.iter().fold(checkpoint, |checkpoint, prefix| checkpoint.ignoring(prefix));
         let config = NetworkConfig::named(&self.architecture, 10)?.fitted(&checkpoint);
-        let network = checkpoint.load(config.init(device)?)?;
         let normalize = match &self.normalize {
             Some(data_set) => NormalizeConfig::named(data_set)?,
             None => {
                 NormalizeConfig::new(vec![0.0; config.channels()], vec![1.0; config.channels()])
             }
         };
-        Ok(Loaded { model: Normalized::new(normalize.init(device), network), config })
+        normalize.check()?;
+        let model = Normalized::new(normalize.init(device), config.init(device)?);
+        Ok(Loaded { model: checkpoint.load(model)?, config })
     }
 }
 

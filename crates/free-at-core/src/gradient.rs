@@ -105,7 +105,7 @@ impl<const D: usize> FrozenModel<D> {
     /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
     ///
     /// # Errors
-    /// [`Error::Logits`], and those of [`Objective::values`].
+    /// [`Error::InputShape`], [`Error::Logits`], and those of [`Objective::values`].
     pub fn input_gradient(
         &self,
         inputs: Tensor<D>,
@@ -119,12 +119,13 @@ impl<const D: usize> FrozenModel<D> {
     /// `[n, classes]` to one number per sample, `[n]`, that depends on its own row only.
     ///
     /// # Errors
-    /// [`Error::Logits`], and those of `values`.
+    /// [`Error::InputShape`], [`Error::Logits`], and those of `values`.
     pub fn input_gradient_of(
         &self,
         inputs: Tensor<D>,
         values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
+        self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
         let inputs = inputs.without_autodiff().autodiff().require_grad();

@@ -41,7 +41,7 @@ pub enum ModelError {
     },
 
     /// A file that is no checkpoint, or no longer the one that was written.
-    #[error("{path} cannot be read as a PyTorch or safetensors checkpoint, {reason}: get it again")]
+    #[error("{path} cannot be read as a PyTorch or safetensors checkpoint: {reason}")]
     Damaged {
         /// The file.
         path: String,
@@ -71,8 +71,10 @@ pub struct Mismatch {
     pub missing: Vec<String>,
     /// The file has them, the network has not.
     pub unused: Vec<String>,
-    /// Both have them, in different shapes or not as numbers.
+    /// Both have them, in different shapes.
     pub misshapen: Vec<Misshapen>,
+    /// Both have them, but the file holds another kind of number: integers for floats, say.
+    pub mistyped: Vec<String>,
 }
 
 /// A tensor whose shape is another one in the file than in the network.
@@ -89,7 +91,8 @@ pub struct Misshapen {
 impl Mismatch {
     /// Whether there is no difference.
     pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unused.is_empty() && self.misshapen.is_empty()
+        let Self { missing, unused, misshapen, mistyped } = self;
+        missing.is_empty() && unused.is_empty() && misshapen.is_empty() && mistyped.is_empty()
     }
 }
 
@@ -117,6 +120,7 @@ impl std::fmt::Display for Mismatch {
             list("missing", &self.missing, "is it another architecture?"),
             list("not used", &self.unused, "`Checkpoint::ignoring` passes over what is not needed"),
             list("of another shape", &shapes, "check width, channels and classes"),
+            list("of another type", &self.mistyped, "weights are floats"),
         ];
         f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
     }
@@ -132,18 +136,29 @@ impl ModelError {
     }
 }
 
-/// Refuses a size of 0.
-pub(crate) fn at_least_one(
+/// The largest size that a configuration may have: products of them stay countable.
+const LARGEST: usize = 1 << 16;
+
+/// Refuses sizes of 0 and beyond reason.
+pub(crate) fn sizes(
     model: &'static str,
     sizes: &[(&'static str, usize)],
 ) -> Result<(), ModelError> {
-    match sizes.iter().find(|(_, size)| *size == 0) {
+    match sizes.iter().find(|(_, size)| !(1..=LARGEST).contains(size)) {
         None => Ok(()),
         Some((parameter, size)) => Err(ModelError::Parameter {
             model,
             parameter,
-            allowed: "at least 1",
+            allowed: "from 1 to 65,536",
             found: size.to_string(),
         }),
+    }
+}
+
+/// What `init` does about a configuration that `check` refuses.
+#[track_caller]
+pub(crate) fn must(check: Result<(), ModelError>) {
+    if let Err(error) = check {
+        panic!("{error}");
     }
 }

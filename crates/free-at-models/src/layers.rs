@@ -12,11 +12,11 @@ pub(crate) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
         return norm.forward(x);
     }
     let [n, _, height, width] = x.dims();
-    let values = n * height * width; // per channel
+    let values = n * height * width; // per channel; of a single one no variance is unbiased
     let unbiased = values as f64 / (values - 1).max(1) as f64;
     let batch = batch_norm_train(x, norm.gamma.val(), norm.beta.val(), norm.epsilon);
     let moved = |running: Tensor<1>, found: Tensor<1>, weight: f64| {
-        running.to_device(&device) * (1.0 - norm.momentum) + found.detach() * weight
+        running.to_device(&device) * (1.0 - norm.momentum) + found * weight
     };
     let mean = moved(norm.running_mean.value_sync(), batch.mean, norm.momentum);
     let variance = moved(norm.running_var.value_sync(), batch.variance, norm.momentum * unbiased);

@@ -9,7 +9,7 @@ use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, stages};
 use crate::sheet::Sheet;
@@ -54,10 +54,10 @@ impl MadryWideResNetConfig {
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0, and for an odd width.
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536, and for an odd width.
     pub fn check(&self) -> Result<(), ModelError> {
         let model = "MadryWideResNet";
-        at_least_one(
+        sizes(
             model,
             &[
                 ("classes", self.classes),
@@ -84,9 +84,7 @@ impl MadryWideResNetConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> MadryWideResNet {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let mut init = Init::new(self.seed, device);
         let conv1 = conv([self.channels, self.width], 1, &mut init);
         let first = self.widen * self.width;
@@ -152,16 +150,10 @@ impl Summarize for MadryWideResNet {
         let mut sheet = Sheet::of_images(name, sample, channels)?;
         sheet.conv(&self.conv1)?;
         sheet.part("conv1");
-        for (stage, blocks) in self.blocks.iter().enumerate() {
-            blocks.iter().try_for_each(|block| block.write(&mut sheet))?;
-            sheet.part(&format!("block{}", stage + 1));
-        }
+        sheet.stages("block", &self.blocks, Block::write)?;
         sheet.norm(&self.bn1);
         sheet.part("bn1");
-        sheet.average();
-        sheet.linear(&self.fc);
-        sheet.part("fc");
-        Ok(sheet.finish())
+        sheet.head("fc", &self.fc)
     }
 }
 

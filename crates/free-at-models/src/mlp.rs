@@ -7,7 +7,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::sheet::Sheet;
 use crate::weights::renumber;
@@ -32,13 +32,11 @@ impl MlpConfig {
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0.
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536.
     pub fn check(&self) -> Result<(), ModelError> {
-        let narrowest = self.hidden.iter().copied().min().unwrap_or(1);
-        at_least_one(
-            "Mlp",
-            &[("features", self.features), ("classes", self.classes), ("hidden", narrowest)],
-        )
+        let ends = [("features", self.features), ("classes", self.classes)];
+        let hidden = self.hidden.iter().map(|width| ("hidden", *width));
+        sizes("Mlp", &ends.into_iter().chain(hidden).collect::<Vec<_>>())
     }
 
     /// The network on `device`, with first weights as PyTorch's defaults.
@@ -46,9 +44,7 @@ impl MlpConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> Mlp {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let mut init = Init::new(self.seed, device);
         let widths = [&[self.features], self.hidden.as_slice(), &[self.classes]].concat();
         let layer = |pair: &[usize]| init.linear(pair[0], pair[1], Start::PyTorch);
@@ -95,8 +91,8 @@ impl Summarize for Mlp {
         let features = self.layers.first().map_or(0, |layer| layer.weight.shape()[0]);
         let mut sheet = Sheet::of_rows("Mlp".into(), sample, features)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            sheet.linear(layer);
-            sheet.part(&format!("layers.{index}"));
+            sheet.linear(layer)?;
+            sheet.part(&format!("layer {}", index + 1));
         }
         Ok(sheet.finish())
     }

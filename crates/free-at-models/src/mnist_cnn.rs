@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::sheet::Sheet;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -38,10 +38,10 @@ impl MnistCnnConfig {
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0, and an image lower or narrower than 4.
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536, and an image lower or narrower than 4.
     pub fn check(&self) -> Result<(), ModelError> {
         let model = "MnistCnn";
-        at_least_one(model, &[("classes", self.classes), ("channels", self.channels)])?;
+        sizes(model, &[("classes", self.classes), ("channels", self.channels)])?;
         match self.image.iter().all(|size| *size >= 4) {
             true => Ok(()),
             false => Err(ModelError::Parameter {
@@ -58,9 +58,7 @@ impl MnistCnnConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> MnistCnn {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let mut init = Init::new(self.seed, device);
         let mut conv = |channels| {
             let config = Conv2dConfig::new(channels, [4, 4])
@@ -76,7 +74,6 @@ impl MnistCnnConfig {
             conv2,
             fc1: init.linear(wide * height * width, HIDDEN, Start::PyTorch),
             fc2: init.linear(HIDDEN, self.classes, Start::PyTorch),
-            image: self.image,
         }
     }
 }
@@ -85,7 +82,8 @@ impl MnistCnnConfig {
 /// per class: the MNIST network of Wong et al., "Fast is better than free" (ICLR 2020), in
 /// `fast_adversarial`.
 ///
-/// Images `[n, channels, height, width]` of the one size in its configuration.
+/// Images `[n, channels, height, width]` of the size in its configuration (to be exact, of any whose height
+/// and width are as many whole fours).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -102,7 +100,6 @@ pub struct MnistCnn {
     conv2: Conv2d,
     fc1: Linear,
     fc2: Linear,
-    image: [usize; 2],
 }
 
 impl Classifier<4> for MnistCnn {
@@ -120,18 +117,14 @@ impl Summarize for MnistCnn {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
         let channels = self.conv1.weight.shape()[1];
         let mut sheet = Sheet::of_images("MnistCnn".into(), sample, channels)?;
-        if sample[1..] != self.image {
-            let [height, width] = self.image;
-            return Err(sheet.refused(format!("it takes images [{channels}, {height}, {width}]")));
-        }
         sheet.conv(&self.conv1)?;
         sheet.part("conv1");
         sheet.conv(&self.conv2)?;
         sheet.part("conv2");
         sheet.flatten();
-        sheet.linear(&self.fc1);
+        sheet.linear(&self.fc1)?;
         sheet.part("fc1");
-        sheet.linear(&self.fc2);
+        sheet.linear(&self.fc2)?;
         sheet.part("fc2");
         Ok(sheet.finish())
     }

@@ -12,13 +12,14 @@ use crate::{
 };
 
 /// Names that [`NetworkConfig::named`] knows beside WRN-d-k.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "resnet-18",
     "resnet-34",
     "resnet-50",
     "resnet-101",
     "resnet-152",
     "preact-resnet-18",
+    "preact-resnet-18-v2",
     "preact-resnet-34",
     "preact-resnet-50",
     "madry-wrn-32-10",
@@ -52,9 +53,10 @@ pub enum NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// By name, in any case and with or without hyphens: `resnet-18`, `-34`, `-50`, `-101`, `-152`;
-    /// `preact-resnet-18`, `-34`, `-50`; `wrn-d-k`; `madry-wrn-32-10`; `mnist-cnn`; `small-cnn`. With
-    /// its published sizes: [`fitted`](Self::fitted) takes those of a checkpoint.
+    /// By name, in any case: `resnet-18`, `-34`, `-50`, `-101`, `-152`; `preact-resnet-18`, `-34`, `-50`,
+    /// and `preact-resnet-18-v2` with RobustBench's `PreActBlockV2`; `wrn-d-k`; `madry-wrn-32-10`;
+    /// `mnist-cnn`; `small-cnn`. The hyphens may be left out but for `wrn-d-k`. Sizes are the published
+    /// ones: [`fitted`](Self::fitted) takes those of a checkpoint.
     ///
     /// # Errors
     /// [`ModelError::UnknownArchitecture`], and [`ModelError::Parameter`] for a depth that no WideResNet
@@ -71,6 +73,10 @@ impl NetworkConfig {
             "resnet101" => Self::ResNet(ResNetConfig::resnet101(classes)),
             "resnet152" => Self::ResNet(ResNetConfig::resnet152(classes)),
             "preactresnet18" => Self::PreActResNet(PreActResNetConfig::preact_resnet18(classes)),
+            "preactresnet18v2" => {
+                let config = PreActResNetConfig::preact_resnet18(classes);
+                Self::PreActResNet(config.with_activated_shortcut(true))
+            }
             "preactresnet34" => Self::PreActResNet(PreActResNetConfig::preact_resnet34(classes)),
             "preactresnet50" => Self::PreActResNet(PreActResNetConfig::preact_resnet50(classes)),
             "madrywrn3210" => Self::MadryWideResNet(MadryWideResNetConfig::wrn_32_10(classes)),

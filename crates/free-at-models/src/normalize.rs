@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::ModelError;
+use crate::error::must;
 
 /// Mean and standard deviation of each channel, in the inputs' unit: images are in [0, 1].
 ///
@@ -92,9 +93,7 @@ impl NormalizeConfig {
     /// For what [`check`](Self::check) refuses, as Burn's layers do for a configuration that
     /// contradicts itself.
     pub fn init(&self, device: &Device) -> Normalize {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let on_device = |values: Vec<f32>| {
             Tensor::from_data(TensorData::new(values, [self.mean.len()]), device)
         };

@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 use free_at_core::{Classifier, Error};
 
-use crate::{Normalize, Summarize, Summary};
+use crate::{Normalize, PyTorchNames, Summarize, Summary};
 
 /// A classifier whose inputs are normalised first, so that inputs, epsilon and adversarial examples
 /// stay in their own units.
@@ -32,17 +32,11 @@ impl<M: Module> Normalized<M> {
     pub fn new(normalize: Normalize, model: M) -> Self {
         Self { normalize, model }
     }
-}
 
-impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> for Normalized<M> {
-    fn logits(&self, inputs: Tensor<D>) -> Tensor<2> {
-        self.model.logits(self.normalize.forward(inputs))
-    }
-
-    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+    fn check_channels(&self, sample: &[usize]) -> Result<(), Error> {
         let channels = self.normalize.channels();
         match sample.first() {
-            Some(found) if *found == channels => self.model.check_input(sample),
+            Some(found) if *found == channels => Ok(()),
             _ => Err(Error::InputShape {
                 model: "Normalized".into(),
                 found: sample.to_vec(),
@@ -52,8 +46,35 @@ impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> fo
     }
 }
 
+impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> for Normalized<M> {
+    fn logits(&self, inputs: Tensor<D>) -> Tensor<2> {
+        self.model.logits(self.normalize.forward(inputs))
+    }
+
+    fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.check_channels(sample)?;
+        self.model.check_input(sample)
+    }
+}
+
 impl<M: Module + Summarize> Summarize for Normalized<M> {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
+        self.check_channels(sample)?;
         self.model.summary(sample)
+    }
+}
+
+/// Those of the classifier: a normalisation has no weights.
+impl<M: PyTorchNames + ModuleDisplay> PyTorchNames for Normalized<M> {
+    fn pytorch_name(&self, name: &str) -> String {
+        self.model.pytorch_name(name.strip_prefix("model.").unwrap_or(name))
+    }
+
+    fn resolve_alias(&self, name: &str) -> String {
+        self.model.resolve_alias(name)
+    }
+
+    fn model_name(&self) -> String {
+        self.model.model_name()
     }
 }

@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, stages};
 use crate::sheet::Sheet;
@@ -22,12 +22,13 @@ pub struct PreActResNetConfig {
     pub blocks: [usize; 4],
     /// Whether blocks are 1×1, 3×3, 1×1 with a fourfold output, or two 3×3.
     pub bottleneck: bool,
-    /// Whether a shortcut with a convolution starts from the block's activated input, not from its
-    /// input. `fast_adversarial` and RobustBench: yes for bottlenecks; for two 3×3 no, but
-    /// `out_shortcut` in RobustBench is this.
-    pub activated_shortcut: bool,
     /// Number of classes.
     pub classes: usize,
+    /// Whether in blocks of two 3×3 a shortcut with a convolution starts from the block's activated
+    /// input, as in RobustBench's `PreActBlockV2` and with its `out_shortcut`. Default: no, as in
+    /// `fast_adversarial`. Weights do not show which they were trained for. In bottlenecks it always does.
+    #[config(default = false)]
+    pub activated_shortcut: bool,
     /// Channels of an image. Default: 3.
     #[config(default = 3)]
     pub channels: usize,
@@ -46,29 +47,32 @@ pub struct PreActResNetConfig {
 impl PreActResNetConfig {
     /// PreActResNet-18.
     pub fn preact_resnet18(classes: usize) -> Self {
-        Self::new([2, 2, 2, 2], false, false, classes)
+        Self::new([2, 2, 2, 2], false, classes)
     }
 
     /// PreActResNet-34.
     pub fn preact_resnet34(classes: usize) -> Self {
-        Self::new([3, 4, 6, 3], false, false, classes)
+        Self::new([3, 4, 6, 3], false, classes)
     }
 
     /// PreActResNet-50.
     pub fn preact_resnet50(classes: usize) -> Self {
-        Self::new([3, 4, 6, 3], true, true, classes)
+        Self::new([3, 4, 6, 3], true, classes)
     }
 
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0.
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536.
     pub fn check(&self) -> Result<(), ModelError> {
-        let fewest = self.blocks.iter().copied().min().unwrap_or(0);
-        at_least_one(
+        let [first, second, third, fourth] = self.blocks;
+        sizes(
             "PreActResNet",
             &[
-                ("blocks", fewest),
+                ("blocks", first),
+                ("blocks", second),
+                ("blocks", third),
+                ("blocks", fourth),
                 ("classes", self.classes),
                 ("channels", self.channels),
                 ("width", self.width),
@@ -82,9 +86,7 @@ impl PreActResNetConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> PreActResNet {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let mut init = Init::new(self.seed, device);
         let conv1 = init.conv([self.channels, self.width], 3, 1, Start::PyTorch);
         let (layers, to) = stages(self.blocks, self.width, self.width, |from, width, stride| {
@@ -144,18 +146,12 @@ impl Summarize for PreActResNet {
         let mut sheet = Sheet::of_images(name, sample, self.conv1.weight.shape()[1])?;
         sheet.conv(&self.conv1)?;
         sheet.part("conv1");
-        for (stage, blocks) in self.layers.iter().enumerate() {
-            blocks.iter().try_for_each(|block| block.write(&mut sheet))?;
-            sheet.part(&format!("layer{}", stage + 1));
-        }
+        sheet.stages("layer", &self.layers, Block::write)?;
         if let Some(bn) = &self.bn {
             sheet.norm(bn);
             sheet.part("bn");
         }
-        sheet.average();
-        sheet.linear(&self.linear);
-        sheet.part("linear");
-        Ok(sheet.finish())
+        sheet.head("linear", &self.linear)
     }
 }
 
@@ -202,7 +198,7 @@ impl Block {
             bn3: config.bottleneck.then(|| init.norm(width)),
             conv3: config.bottleneck.then(|| init.conv([width, to], 1, 1, start)),
             shortcut: (stride != 1 || from != to).then(|| init.conv([from, to], 1, stride, start)),
-            activated_shortcut: config.activated_shortcut,
+            activated_shortcut: config.bottleneck || config.activated_shortcut,
         };
         (block, to)
     }

@@ -9,7 +9,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, stages};
 use crate::sheet::Sheet;
@@ -81,13 +81,16 @@ impl ResNetConfig {
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0.
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536.
     pub fn check(&self) -> Result<(), ModelError> {
-        let fewest = self.blocks.iter().copied().min().unwrap_or(0);
-        at_least_one(
+        let [first, second, third, fourth] = self.blocks;
+        sizes(
             "ResNet",
             &[
-                ("blocks", fewest),
+                ("blocks", first),
+                ("blocks", second),
+                ("blocks", third),
+                ("blocks", fourth),
                 ("classes", self.classes),
                 ("channels", self.channels),
                 ("width", self.width),
@@ -101,9 +104,7 @@ impl ResNetConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> ResNet {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let mut init = Init::new(self.seed, device);
         let (kernel, stride) = match self.stem {
             Stem::ImageNet => (7, 2),
@@ -178,14 +179,8 @@ impl Summarize for ResNet {
             sheet.window(pool.kernel_size, pool.stride, &pool.padding)?;
         }
         sheet.part("conv1");
-        for (stage, blocks) in self.layers.iter().enumerate() {
-            blocks.iter().try_for_each(|block| block.write(&mut sheet))?;
-            sheet.part(&format!("layer{}", stage + 1));
-        }
-        sheet.average();
-        sheet.linear(&self.fc);
-        sheet.part("fc");
-        Ok(sheet.finish())
+        sheet.stages("layer", &self.layers, Block::write)?;
+        sheet.head("fc", &self.fc)
     }
 }
 

@@ -26,7 +26,7 @@ impl Sheet {
     ) -> Result<Self, Error> {
         let sheet = Self::new(model, sample);
         match sample {
-            [found, height, width] if *found == channels && height * width > 0 => Ok(sheet),
+            [found, height, width] if *found == channels && *height.min(width) > 0 => Ok(sheet),
             _ => Err(sheet.refused(format!("it takes images [{channels}, height, width]"))),
         }
     }
@@ -57,11 +57,14 @@ impl Sheet {
 
     pub(crate) fn conv(&mut self, conv: &Conv2d) -> Result<(), Error> {
         let [to, from, height, width] = conv.weight.shape().dims();
+        self.expect(self.shape[0], from)?;
         self.window(conv.kernel_size, conv.stride, &conv.padding)?;
         self.shape[0] = to;
         let weights = to * from * height * width;
         self.parameters += weights + conv.bias.as_ref().map_or(0, |_| to);
-        self.multiply_adds += (weights * self.shape[1] * self.shape[2]) as u64;
+        let positions = (self.shape[1] as u64).saturating_mul(self.shape[2] as u64);
+        self.multiply_adds =
+            self.multiply_adds.saturating_add(positions.saturating_mul(weights as u64));
         Ok(())
     }
 
@@ -69,11 +72,23 @@ impl Sheet {
         self.parameters += 2 * norm.gamma.shape().num_elements();
     }
 
-    pub(crate) fn linear(&mut self, linear: &Linear) {
+    pub(crate) fn linear(&mut self, linear: &Linear) -> Result<(), Error> {
         let [from, to] = linear.weight.shape().dims();
+        self.expect(self.shape.iter().product(), from)?;
         self.parameters += from * to + linear.bias.as_ref().map_or(0, |_| to);
         self.multiply_adds += (from * to) as u64;
         self.shape = vec![to];
+        Ok(())
+    }
+
+    /// Refuses what a layer of other sizes would be given.
+    fn expect(&self, found: usize, expected: usize) -> Result<(), Error> {
+        match found == expected {
+            true => Ok(()),
+            false => {
+                Err(self.refused(format!("a layer of {expected} inputs would get {found} of it")))
+            }
+        }
     }
 
     /// A kernel that slides over the image.
@@ -95,7 +110,7 @@ impl Sheet {
                     [top + bottom, left + right][axis]
                 }
             };
-            let Some(room) = (size + around).checked_sub(kernel[axis]) else {
+            let Some(room) = size.saturating_add(around).checked_sub(kernel[axis]) else {
                 let [height, width] = [self.shape[1], self.shape[2]];
                 return Err(self.refused(format!(
                     "a {}×{} kernel meets only {height}×{width} pixels, so it needs a larger image",
@@ -112,13 +127,8 @@ impl Sheet {
         self.shape[0] += channels;
     }
 
-    /// The mean over height and width.
-    pub(crate) fn average(&mut self) {
-        self.shape.truncate(1);
-    }
-
     pub(crate) fn flatten(&mut self) {
-        self.shape = vec![self.shape.iter().product()];
+        self.shape = vec![self.shape.iter().copied().fold(1, usize::saturating_mul)];
     }
 
     /// Another way from `trunk` to here, whose result is added.
@@ -136,6 +146,28 @@ impl Sheet {
                 self.shape,
             ))),
         }
+    }
+
+    /// Stages of blocks, a part each: `name` with its number from 1.
+    pub(crate) fn stages<B>(
+        &mut self,
+        name: &str,
+        stages: &[Vec<B>],
+        block: impl Fn(&B, &mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        for (stage, blocks) in stages.iter().enumerate() {
+            blocks.iter().try_for_each(|each| block(each, self))?;
+            self.part(&format!("{name}{}", stage + 1));
+        }
+        Ok(())
+    }
+
+    /// The average over height and width, and a linear layer: the end of every residual network.
+    pub(crate) fn head(mut self, name: &str, linear: &Linear) -> Result<Summary, Error> {
+        self.shape.truncate(1);
+        self.linear(linear)?;
+        self.part(name);
+        Ok(self.finish())
     }
 
     /// What came since the last part, under a name.

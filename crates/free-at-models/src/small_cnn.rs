@@ -8,7 +8,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 
-use crate::error::at_least_one;
+use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average};
 use crate::sheet::Sheet;
@@ -35,13 +35,24 @@ impl SmallCnnConfig {
     /// Refuses what [`init`](Self::init) would.
     ///
     /// # Errors
-    /// [`ModelError::Parameter`] for a size of 0, and those of [`NormalizeConfig::check`].
+    /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536, and for a normalisation of
+    /// another number of channels; those of [`NormalizeConfig::check`].
     pub fn check(&self) -> Result<(), ModelError> {
-        at_least_one(
+        sizes(
             "SmallCnn",
             &[("channels", self.channels), ("classes", self.classes), ("width", self.width)],
         )?;
-        self.normalize.iter().try_for_each(NormalizeConfig::check)
+        let Some(normalize) = &self.normalize else { return Ok(()) };
+        normalize.check()?;
+        match normalize.mean.len() == self.channels {
+            true => Ok(()),
+            false => Err(ModelError::Parameter {
+                model: "SmallCnn",
+                parameter: "normalize",
+                allowed: "of as many channels as the images",
+                found: normalize.mean.len().to_string(),
+            }),
+        }
     }
 
     /// The network on `device`, with first weights as PyTorch's defaults, γ = 1, β = 0.
@@ -49,9 +60,7 @@ impl SmallCnnConfig {
     /// # Panics
     /// For what [`check`](Self::check) refuses.
     pub fn init(&self, device: &Device) -> SmallCnn {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
+        must(self.check());
         let middle = || NormalizeConfig::new(vec![0.5; self.channels], vec![0.5; self.channels]);
         let (narrow, wide) = (self.width, 2 * self.width);
         let mut init = Init::new(self.seed, device);
@@ -109,10 +118,7 @@ impl Summarize for SmallCnn {
             sheet.norm(&block.norm);
             sheet.part(name);
         }
-        sheet.average();
-        sheet.linear(&self.output);
-        sheet.part("output");
-        Ok(sheet.finish())
+        sheet.head("output", &self.output)
     }
 }
 

@@ -4,18 +4,41 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::ModelError;
+use crate::error::must;
+
 /// Configuration of [`PerImageStandardize`].
 #[derive(Config, Debug, Copy, PartialEq)]
 pub struct PerImageStandardizeConfig {
     /// The value of white where the floor of the standard deviation is 1/√N. Default: 255, since
-    /// TensorFlow standardises images in [0, 255]; ours are in [0, 1].
+    /// TensorFlow standardises images in [0, 255]; ours are in [0, 1]. Finite and above 0.
     #[config(default = 255.0)]
     pub white: f64,
 }
 
 impl PerImageStandardizeConfig {
+    /// Refuses what [`init`](Self::init) would.
+    ///
+    /// # Errors
+    /// [`ModelError::Parameter`] for a white that is not finite and above 0.
+    pub fn check(&self) -> Result<(), ModelError> {
+        match self.white.is_finite() && self.white > 0.0 {
+            true => Ok(()),
+            false => Err(ModelError::Parameter {
+                model: "PerImageStandardize",
+                parameter: "white",
+                allowed: "finite and above 0",
+                found: self.white.to_string(),
+            }),
+        }
+    }
+
     /// The layer.
+    ///
+    /// # Panics
+    /// For what [`check`](Self::check) refuses.
     pub fn init(&self) -> PerImageStandardize {
+        must(self.check());
         PerImageStandardize { white: self.white }
     }
 }

@@ -38,7 +38,7 @@ pub struct Summary {
 /// A part of a network: a layer or a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its name, as in the weights' names.
+    /// Its name.
     pub name: String,
     /// The shape of its output for one sample.
     pub output: Vec<usize>,
@@ -57,7 +57,7 @@ impl Summary {
 
     /// Multiply-adds for one sample in all.
     pub fn multiply_adds(&self) -> u64 {
-        self.parts.iter().map(|part| part.multiply_adds).sum()
+        self.parts.iter().map(|part| part.multiply_adds).fold(0, u64::saturating_add)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Weights in and out of PyTorch.
 
 mod checkpoint;
+mod detach;
 mod names;
 mod save;
 

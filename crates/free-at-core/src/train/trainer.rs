@@ -117,7 +117,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
 
     /// What ended a training that ended early because of its data, model or loss.
     ///
-    /// Burn reports the same in `LearningResult::error`, there as text. Forgotten when
+    /// Burn reports the same in `LearningResult::error`, there as text. A validation batch that the model
+    /// does not take is found here too; Burn's loop shows it as a loss that is no number. Forgotten when
     /// [`training`](Self::training) is called again.
     pub fn failure(&self) -> Option<Error> {
         self.session.failure()

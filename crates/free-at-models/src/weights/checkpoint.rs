@@ -7,11 +7,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use burn::store::{
-    FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
-    PytorchStore, SafetensorsStore, burn_pack,
+    FloatCastAdapter, ModuleAdapter, ModuleContext, ModuleSnapshot, ModuleStore,
+    PyTorchToBurnAdapter, PytorchStore, SafetensorsStore, burn_pack,
 };
 
-use super::names::{PyTorchNames, named};
+use super::detach::detached;
+use super::names::{Named, PyTorchNames, named};
 use crate::error::{Mismatch, Misshapen, ModelError};
 
 /// Keys under which training scripts keep the state dict; what is beside it is left alone.
@@ -41,7 +42,7 @@ const COUNTER: &str = "num_batches_tracked";
 pub struct Checkpoint {
     path: PathBuf,
     tensors: BTreeMap<String, burn_pack::Tensor>,
-    ignored: Vec<String>,
+    kept: Vec<String>,
 }
 
 impl Checkpoint {
@@ -62,15 +63,23 @@ impl Checkpoint {
             false => tensors(PytorchStore::from_file(path).map_indices_contiguous(false)),
         };
         let tensors = tensors.map_err(|reason| ModelError::damaged(path, reason))?;
-        Ok(Self { path: path.into(), tensors: state_dict(tensors), ignored: Vec::new() })
+        Ok(Self { path: path.into(), tensors: state_dict(tensors), kept: Vec::new() })
     }
 
-    /// The same without the tensors whose names, after wrappers, begin with `prefix`: statistics of a
+    /// The same without the tensors whose names begin with `prefix`, wrappers apart: statistics of a
     /// normalisation, say, or a branch that only training used.
     #[must_use]
-    pub fn ignoring(mut self, prefix: impl Into<String>) -> Self {
-        self.ignored.push(prefix.into());
+    pub fn ignoring(mut self, prefix: &str) -> Self {
+        self.tensors.retain(|name, _| !unwrapped(name).any(|rest| rest.starts_with(prefix)));
         self
+    }
+
+    /// The same for a network that keeps its own tensors whose names begin with `prefix`: a new last layer
+    /// on a body that is loaded.
+    #[must_use]
+    pub fn keeping(mut self, prefix: &str) -> Self {
+        self.kept.push(prefix.into());
+        self.ignoring(prefix)
     }
 
     /// The names in the file, with each tensor's shape.
@@ -84,65 +93,51 @@ impl Checkpoint {
         self.tensors().find(|(found, _)| named(found)).map(|(_, shape)| shape)
     }
 
-    /// The model with the file's weights and running statistics, on the device it is on.
+    /// The model with the file's weights and running statistics, on the device it is on. All of them, or
+    /// none.
     ///
     /// # Errors
-    /// [`ModelError::Mismatch`] with every tensor that is missing, not used or of another shape;
-    /// [`ModelError::Damaged`] for tensors that cannot be read or hold no floats.
+    /// [`ModelError::Mismatch`] with every tensor that is missing, not used, or of another shape or type;
+    /// [`ModelError::Damaged`] for numbers that cannot be read.
     pub fn load<M: PyTorchNames>(&self, model: M) -> Result<M, ModelError> {
-        let mut expected: BTreeMap<String, burn_pack::Tensor> =
-            named(&model).into_iter().map(|named| (named.pytorch, named.tensor)).collect();
-        let float = expected.values().next().map(|tensor| tensor.dtype);
-        let known: BTreeSet<String> = expected.keys().cloned().collect();
         let mut mismatch = Mismatch::default();
+        let mut expected = BTreeMap::new();
+        for Named { pytorch, tensor } in named(&model) {
+            if expected.insert(pytorch.clone(), tensor).is_some() {
+                mismatch.missing.push(format!("{pytorch} (the name of two tensors)"));
+            }
+        }
+        let known: BTreeSet<String> = expected.keys().cloned().collect();
         let mut loaded = Vec::with_capacity(known.len());
         for (name, tensor) in &self.tensors {
-            let found = unwrapped(name)
+            let place = unwrapped(name)
                 .map(|rest| model.resolve_alias(rest))
                 .find(|name| known.contains(name))
                 .and_then(|name| expected.remove_entry(&name));
-            match found {
+            match place {
                 Some((name, place)) if place.shape != tensor.shape => {
                     let (expected, found) = (place.shape.to_vec(), tensor.shape.to_vec());
                     mismatch.misshapen.push(Misshapen { name, expected, found });
                 }
-                Some((name, place)) => {
-                    self.check_numbers(&name, tensor)?;
-                    let mut tensor = tensor.clone();
-                    tensor.name = place.name;
-                    loaded.push(tensor);
+                Some((name, place)) if place.dtype.is_float() != tensor.dtype.is_float() => {
+                    mismatch.mistyped.push(name);
                 }
-                None if self.passes_over(name) => {}
+                Some((_, place)) => loaded.push(fitted(tensor, place)),
+                None if name.ends_with(COUNTER) => {}
                 None => mismatch.unused.push(name.clone()),
             }
         }
-        mismatch.missing = expected.into_keys().collect();
+        let kept = |name: &String| self.kept.iter().any(|prefix| name.starts_with(prefix));
+        mismatch.missing.extend(expected.into_keys().filter(|name| !kept(name)));
         if !mismatch.is_empty() {
             let (path, model) = (self.path.display().to_string(), model.model_name());
             return Err(ModelError::Mismatch { path, model, mismatch });
         }
-        let adapter: Box<dyn ModuleAdapter> = match float {
-            Some(float) => Box::new(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(float))),
-            None => Box::new(PyTorchToBurnAdapter),
-        };
         let mut model = detached(model);
-        match model.apply(loaded, None, Some(adapter), true).errors.first() {
+        match model.apply(loaded, None, Some(Box::new(PyTorchToBurnAdapter)), true).errors.first() {
             None => Ok(model),
             Some(error) => Err(ModelError::damaged(&self.path, error)),
         }
-    }
-
-    fn passes_over(&self, name: &str) -> bool {
-        let ignored = |rest: &str| self.ignored.iter().any(|prefix| rest.starts_with(prefix));
-        name.ends_with(COUNTER) || unwrapped(name).any(ignored)
-    }
-
-    fn check_numbers(&self, name: &str, tensor: &burn_pack::Tensor) -> Result<(), ModelError> {
-        if !tensor.dtype.is_float() {
-            let found = format!("`{name}` holds {:?}, no floats", tensor.dtype);
-            return Err(ModelError::damaged(&self.path, found));
-        }
-        Ok(())
     }
 }
 
@@ -151,7 +146,7 @@ impl fmt::Debug for Checkpoint {
         f.debug_struct("Checkpoint")
             .field("path", &self.path)
             .field("tensors", &self.tensors.len())
-            .field("ignored", &self.ignored)
+            .field("kept", &self.kept)
             .finish()
     }
 }
@@ -175,17 +170,19 @@ fn state_dict(
     tensors
 }
 
+/// The tensor under its name in the network, as the float type that the network has there.
+fn fitted(tensor: &burn_pack::Tensor, place: burn_pack::Tensor) -> burn_pack::Tensor {
+    let mut tensor = tensor.clone();
+    tensor.name = place.name;
+    match place.dtype.is_float() {
+        true => FloatCastAdapter::to(place.dtype).adapt(tensor, ModuleContext::new(&[])),
+        false => tensor,
+    }
+}
+
 /// A name, and what is left of it without its first wrapper, its first two, and so on.
 fn unwrapped(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| {
         WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper))
     })
-}
-
-/// The model with running statistics of its own: clones share them, and loading writes to them.
-fn detached<M: PyTorchNames>(model: M) -> M {
-    match model.devices().iter().any(burn::tensor::Device::is_autodiff) {
-        true => model.valid().train(),
-        false => model.valid(),
-    }
 }

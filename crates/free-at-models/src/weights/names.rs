@@ -23,6 +23,7 @@ pub trait PyTorchNames: Module {
     /// What messages name the network.
     fn model_name(&self) -> String {
         let path = std::any::type_name::<Self>();
+        let path = path.split('<').next().unwrap_or(path);
         path.rsplit("::").next().unwrap_or(path).into()
     }
 }
