@@ -20,18 +20,18 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests/fixtures"))
-import models  # noqa: E402
+import networks  # noqa: E402
 
 THREADS, STEPS, UNCOUNTED = 2, 10, 2
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/free-at-benches"
 NETWORKS = {  # batch, channels, size, and the network
-    "resnet-18": (16, 3, 32, partial(models.ResNet, BasicBlock, [2, 2, 2, 2], "cifar", base=64)),
-    "resnet-50": (8, 3, 32, partial(models.ResNet, Bottleneck, [3, 4, 6, 3], "cifar", base=64)),
-    "preact-resnet-18": (16, 3, 32, partial(models.preact18, base=64)),
-    "wrn-16-4": (16, 3, 32, partial(models.WideResNet, 2, base=16, widen=4)),
-    "wrn-28-10": (4, 3, 32, partial(models.WideResNet, 4, base=16, widen=10)),
-    "madry-wrn-32-10": (4, 3, 32, partial(models.WideResNet, 5, madry=True, base=16, widen=10)),
-    "mnist-cnn": (128, 1, 28, partial(models.mnist_cnn, side=28)),
+    "resnet-18": (16, 3, 32, partial(networks.ResNet, BasicBlock, [2, 2, 2, 2], "cifar", base=64)),
+    "resnet-50": (8, 3, 32, partial(networks.ResNet, Bottleneck, [3, 4, 6, 3], "cifar", base=64)),
+    "preact-resnet-18": (16, 3, 32, partial(networks.preact18, base=64)),
+    "wrn-16-4": (16, 3, 32, partial(networks.WideResNet, 2, base=16, widen=4)),
+    "wrn-28-10": (4, 3, 32, partial(networks.WideResNet, 4, base=16, widen=10)),
+    "madry-wrn-32-10": (4, 3, 32, partial(networks.WideResNet, 5, madry=True, base=16, widen=10)),
+    "mnist-cnn": (128, 1, 28, partial(networks.mnist_cnn, side=28)),
 }
 
 

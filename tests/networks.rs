@@ -257,6 +257,14 @@ fn a_normalized_model_is_the_model_of_normalized_inputs() {
 }
 
 #[test]
+fn configurations_survive_json() {
+    for (config, _) in networks() {
+        let json = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<NetworkConfig>(&json).unwrap(), config, "{json}");
+    }
+}
+
+#[test]
 fn a_summary_of_an_image_beyond_reason_is_no_panic() {
     let mnist = MnistCnnConfig::new(10).init(&Device::flex());
     assert!(mnist.summary(&[1, usize::MAX, usize::MAX]).is_err());
