@@ -57,7 +57,7 @@ pub enum ModelError {
         /// The network.
         model: String,
         /// Every tensor that does not fit.
-        mismatch: Mismatch,
+        mismatch: Box<Mismatch>,
     },
 }
 

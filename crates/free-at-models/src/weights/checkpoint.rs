@@ -131,7 +131,7 @@ impl Checkpoint {
         mismatch.missing.extend(expected.into_keys().filter(|name| !kept(name)));
         if !mismatch.is_empty() {
             let (path, model) = (self.path.display().to_string(), model.model_name());
-            return Err(ModelError::Mismatch { path, model, mismatch });
+            return Err(ModelError::Mismatch { path, model, mismatch: mismatch.into() });
         }
         let mut model = detached(model);
         match model.apply(loaded, None, Some(Box::new(PyTorchToBurnAdapter)), true).errors.first() {
