@@ -3,7 +3,7 @@
 The two take turns, step by step, with as many threads: what else the machine does falls on both. Each
 first makes two steps that are not counted.
 
-usage: pip install torch torchvision numpy safetensors && cargo build && python benches/models.py
+usage: pip install torch torchvision && cargo build --workspace && python benches/models.py
 """
 
 import os
@@ -26,10 +26,16 @@ THREADS, STEPS, UNCOUNTED = 2, 10, 2
 PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/free-at-benches"
 NETWORKS = {  # batch, channels, size, and the network
     "resnet-18": (16, 3, 32, partial(networks.ResNet, BasicBlock, [2, 2, 2, 2], "cifar", base=64)),
+    "resnet-34": (8, 3, 32, partial(networks.ResNet, BasicBlock, [3, 4, 6, 3], "cifar", base=64)),
     "resnet-50": (8, 3, 32, partial(networks.ResNet, Bottleneck, [3, 4, 6, 3], "cifar", base=64)),
+    "resnet-101": (4, 3, 32, partial(networks.ResNet, Bottleneck, [3, 4, 23, 3], "cifar", base=64)),
+    "resnet-152": (4, 3, 32, partial(networks.ResNet, Bottleneck, [3, 8, 36, 3], "cifar", base=64)),
     "preact-resnet-18": (16, 3, 32, partial(networks.preact18, base=64)),
+    "preact-resnet-34": (8, 3, 32, partial(networks.preact34, base=64)),
+    "preact-resnet-50": (8, 3, 32, partial(networks.preact50, base=64)),
     "wrn-16-4": (16, 3, 32, partial(networks.WideResNet, 2, base=16, widen=4)),
     "wrn-28-10": (4, 3, 32, partial(networks.WideResNet, 4, base=16, widen=10)),
+    "wrn-34-10": (4, 3, 32, partial(networks.WideResNet, 5, base=16, widen=10)),
     "madry-wrn-32-10": (4, 3, 32, partial(networks.WideResNet, 5, madry=True, base=16, widen=10)),
     "mnist-cnn": (128, 1, 28, partial(networks.mnist_cnn, side=28)),
 }

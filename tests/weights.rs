@@ -50,7 +50,7 @@ fn every_tensor_that_does_not_fit_is_in_one_error() {
     assert_eq!(model, "ResNet");
     assert_eq!(mismatch.missing, ["bn1.weight", "fc.bias"]);
     assert_eq!(mismatch.unused, ["fc.offset"]);
-    let [shape] = mismatch.misshapen.as_slice() else { panic!("{mismatch:?}") };
+    let [shape] = mismatch.wrong_shape.as_slice() else { panic!("{mismatch:?}") };
     assert_eq!(shape.name, "conv1.weight");
     assert_eq!((&shape.expected, &shape.found), (&vec![4, 1, 3, 3], &vec![4, 3, 1, 3]));
     let text = mismatch.to_string();
@@ -112,7 +112,7 @@ fn a_new_last_layer_stays_on_a_body_that_is_loaded() {
 }
 
 #[test]
-fn a_training_scripts_other_tensors_and_a_second_copy() {
+fn a_scripts_optimizer_is_passed_over_and_a_second_copy_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("script.safetensors");
     let model = checkpoint().load(resnet(&Device::flex())).unwrap();
@@ -147,7 +147,7 @@ fn integers_for_weights_are_told_with_everything_else() {
     safetensors::serialize_to_file([("fc.bias", view)], None, &path).unwrap();
     let error = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap_err();
     let ModelError::Mismatch { mismatch, .. } = error else { panic!("{error}") };
-    assert_eq!(mismatch.mistyped, ["fc.bias"]);
+    assert_eq!(mismatch.wrong_type, ["fc.bias"]);
     assert!(mismatch.missing.contains(&"conv1.weight".to_string()));
 }
 

@@ -5,7 +5,7 @@
 //! torchvision's names and a WideResNet in RobustBench's. For one of your own:
 //!
 //! `cargo run --example import -- --model resnet50.pth --architecture resnet-50 --normalize imagenet
-//! --data images.safetensors`
+//! --epsilon 4/255 --batch 16 --data images.safetensors`
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,9 @@ struct Arguments {
     /// The budget (L-infinity): a number, or a fraction such as 8/255.
     #[arg(long, default_value = "0.1")]
     epsilon: Epsilon,
+    /// How many samples to attack at a time.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    batch: usize,
     /// Where to write the weights.
     #[arg(long, value_name = "DIR", default_value = "target/import")]
     out: PathBuf,
@@ -71,6 +74,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
 }
 
 fn import(file: &Path, kind: &Kind, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let written = arguments.out.join(format!("{}.safetensors", stem(file)));
+    if written.exists() && written.canonicalize()? == file.canonicalize()? {
+        return Err(format!("{} would be overwritten: name another --out", file.display()).into());
+    }
     let device = Device::default();
     let Loaded { model, config } = kind.load(file, &device)?;
     let data = match &arguments.data {
@@ -79,15 +86,11 @@ fn import(file: &Path, kind: &Kind, arguments: &Arguments) -> Result<(), Box<dyn
     };
     println!("{}", model.summary(&data.shape())?);
 
-    let test = data.loader(200, None, &device)?;
+    let test = data.loader(arguments.batch, None, &device)?;
     let threat = ThreatModel::linf(arguments.epsilon);
     let report = Evaluation::new(threat).attack(Pgd::new(20)).run(&model, &*test)?;
     println!("{report}");
 
-    let written = arguments.out.join(format!("{}.safetensors", stem(file)));
-    if written.exists() && written.canonicalize()? == file.canonicalize()? {
-        return Err(format!("{} would be overwritten: name another --out", file.display()).into());
-    }
     save(&model, &written)?;
     let fresh = Normalized::new(model.normalize.clone(), config.init(&device)?);
     let again = Checkpoint::open(&written)?.load(fresh)?;
@@ -95,6 +98,6 @@ fn import(file: &Path, kind: &Kind, arguments: &Arguments) -> Result<(), Box<dyn
     if !again.logits(images.clone()).all_close(model.logits(images), Some(1e-4), Some(1e-4)) {
         return Err(format!("{} is not what was loaded", written.display()).into());
     }
-    println!("wrote {}, which gives the same logits\n", written.display());
+    println!("wrote {}, which gives the same logits to 1e-4\n", written.display());
     Ok(())
 }

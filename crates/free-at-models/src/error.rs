@@ -23,7 +23,7 @@ pub enum ModelError {
     },
 
     /// A name that stands for no network.
-    #[error("no network is named `{name}`: {known}")]
+    #[error("no network is named `{name}`: there are {known}")]
     UnknownArchitecture {
         /// The name found.
         name: String,
@@ -67,19 +67,19 @@ const SHOWN: usize = 10;
 /// How the tensors of a file differ from those of a network, by their names in PyTorch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mismatch {
-    /// The network has them, the file has not.
+    /// The network has them, the file has not; also names that two of the network's tensors share.
     pub missing: Vec<String>,
     /// The file has them, the network has not.
     pub unused: Vec<String>,
     /// Both have them, in different shapes.
-    pub misshapen: Vec<Misshapen>,
+    pub wrong_shape: Vec<WrongShape>,
     /// Both have them, but the file holds another kind of number: integers for floats, say.
-    pub mistyped: Vec<String>,
+    pub wrong_type: Vec<String>,
 }
 
 /// A tensor whose shape is another one in the file than in the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misshapen {
+pub struct WrongShape {
     /// Its name.
     pub name: String,
     /// The network's shape.
@@ -91,8 +91,8 @@ pub struct Misshapen {
 impl Mismatch {
     /// Whether there is no difference.
     pub fn is_empty(&self) -> bool {
-        let Self { missing, unused, misshapen, mistyped } = self;
-        missing.is_empty() && unused.is_empty() && misshapen.is_empty() && mistyped.is_empty()
+        let Self { missing, unused, wrong_shape, wrong_type } = self;
+        missing.is_empty() && unused.is_empty() && wrong_shape.is_empty() && wrong_type.is_empty()
     }
 }
 
@@ -110,9 +110,9 @@ impl std::fmt::Display for Mismatch {
             }
         };
         let shapes: Vec<String> = self
-            .misshapen
+            .wrong_shape
             .iter()
-            .map(|Misshapen { name, expected, found }| {
+            .map(|WrongShape { name, expected, found }| {
                 format!("{name} is {found:?}, expected {expected:?}")
             })
             .collect();
@@ -120,7 +120,7 @@ impl std::fmt::Display for Mismatch {
             list("missing", &self.missing, "is it another architecture?"),
             list("not used", &self.unused, "`Checkpoint::ignoring` passes over what is not needed"),
             list("of another shape", &shapes, "check width, channels and classes"),
-            list("of another type", &self.mistyped, "weights are floats"),
+            list("of another type", &self.wrong_type, "weights are floats"),
         ];
         f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
     }
@@ -136,7 +136,8 @@ impl ModelError {
     }
 }
 
-/// The largest size that a configuration may have: products of them stay countable.
+/// The largest size that a configuration may have: this catches nonsense, not every network that is too
+/// large for memory.
 const LARGEST: usize = 1 << 16;
 
 /// Refuses sizes of 0 and beyond reason.

@@ -1,4 +1,4 @@
-//! Layers with their first weights, drawn from a seed.
+//! Layers with their initial weights, drawn from a seed.
 
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -7,7 +7,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-/// How first weights are drawn; fans are those of one output or input position.
+/// How initial weights are drawn; fans are those of one output or input position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start {
     /// N(0, 2 / fan out): He et al. 2015, as ResNet and WideResNet use it for convolutions.

@@ -18,7 +18,7 @@ mod summary;
 mod weights;
 mod wide_resnet;
 
-pub use error::{Mismatch, Misshapen, ModelError};
+pub use error::{Mismatch, ModelError, WrongShape};
 pub use madry_wide_resnet::{MadryWideResNet, MadryWideResNetConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use mnist_cnn::{MnistCnn, MnistCnnConfig};

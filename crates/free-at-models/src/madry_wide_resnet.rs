@@ -40,7 +40,7 @@ pub struct MadryWideResNetConfig {
     /// Channels after the first convolution. Default: 16.
     #[config(default = 16)]
     pub width: usize,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -78,7 +78,7 @@ impl MadryWideResNetConfig {
         }
     }
 
-    /// The network on `device`, with first weights as Madry's: convolutions Kaiming normal over the
+    /// The network on `device`, with initial weights as Madry's: convolutions Kaiming normal over the
     /// fan-out, γ = 1, β = 0, the linear layer by uniform unit scaling with biases 0.
     ///
     /// # Panics

@@ -23,7 +23,7 @@ pub struct MlpConfig {
     /// Widths of the hidden layers, from input to output; none is a linear classifier. Default: 64, 64.
     #[config(default = "vec![64, 64]")]
     pub hidden: Vec<usize>,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -39,7 +39,7 @@ impl MlpConfig {
         sizes("Mlp", &ends.into_iter().chain(hidden).collect::<Vec<_>>())
     }
 
-    /// The network on `device`, with first weights as PyTorch's defaults.
+    /// The network on `device`, with initial weights as PyTorch's defaults.
     ///
     /// # Panics
     /// For what [`check`](Self::check) refuses.

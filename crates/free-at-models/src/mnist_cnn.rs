@@ -29,7 +29,7 @@ pub struct MnistCnnConfig {
     /// Height and width of an image. Default: 28 by 28.
     #[config(default = "[28, 28]")]
     pub image: [usize; 2],
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -41,7 +41,16 @@ impl MnistCnnConfig {
     /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536, and an image lower or narrower than 4.
     pub fn check(&self) -> Result<(), ModelError> {
         let model = "MnistCnn";
-        sizes(model, &[("classes", self.classes), ("channels", self.channels)])?;
+        let [height, width] = self.image;
+        sizes(
+            model,
+            &[
+                ("classes", self.classes),
+                ("channels", self.channels),
+                ("image", height),
+                ("image", width),
+            ],
+        )?;
         match self.image.iter().all(|size| *size >= 4) {
             true => Ok(()),
             false => Err(ModelError::Parameter {
@@ -53,7 +62,7 @@ impl MnistCnnConfig {
         }
     }
 
-    /// The network on `device`, with first weights as PyTorch's defaults.
+    /// The network on `device`, with initial weights as PyTorch's defaults.
     ///
     /// # Panics
     /// For what [`check`](Self::check) refuses.
@@ -82,8 +91,8 @@ impl MnistCnnConfig {
 /// per class: the MNIST network of Wong et al., "Fast is better than free" (ICLR 2020), in
 /// `fast_adversarial`.
 ///
-/// Images `[n, channels, height, width]` of the size in its configuration (to be exact, of any whose height
-/// and width are as many whole fours).
+/// Images `[n, channels, height, width]` of the size in its configuration (or any other whose height / 4
+/// and width / 4, rounded down, are the same).
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

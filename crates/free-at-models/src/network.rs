@@ -11,6 +11,20 @@ use crate::{
     Stem, Summarize, Summary, WideResNet, WideResNetConfig,
 };
 
+/// The expression for whichever network it is of.
+macro_rules! of_each {
+    ($kind:ident, $value:expr, $inner:ident => $result:expr) => {
+        match $value {
+            $kind::ResNet($inner) => $result,
+            $kind::PreActResNet($inner) => $result,
+            $kind::WideResNet($inner) => $result,
+            $kind::MadryWideResNet($inner) => $result,
+            $kind::MnistCnn($inner) => $result,
+            $kind::SmallCnn($inner) => $result,
+        }
+    };
+}
+
 /// Names that [`NetworkConfig::named`] knows beside WRN-d-k.
 const NAMES: [&str; 12] = [
     "resnet-18",
@@ -53,7 +67,7 @@ pub enum NetworkConfig {
 }
 
 impl NetworkConfig {
-    /// By name, in any case: `resnet-18`, `-34`, `-50`, `-101`, `-152`; `preact-resnet-18`, `-34`, `-50`,
+    /// By name, upper or lower case: `resnet-18`, `-34`, `-50`, `-101`, `-152`; `preact-resnet-18`, `-34`, `-50`,
     /// and `preact-resnet-18-v2` with RobustBench's `PreActBlockV2`; `wrn-d-k`; `madry-wrn-32-10`;
     /// `mnist-cnn`; `small-cnn`. The hyphens may be left out but for `wrn-d-k`. Sizes are the published
     /// ones: [`fitted`](Self::fitted) takes those of a checkpoint.
@@ -83,7 +97,7 @@ impl NetworkConfig {
             "mnistcnn" => Self::MnistCnn(MnistCnnConfig::new(classes)),
             "smallcnn" => Self::SmallCnn(SmallCnnConfig::new(1, classes)),
             _ => {
-                let known = format!("there are {} and wrn-d-k", NAMES.join(", "));
+                let known = format!("{} and wrn-d-k", NAMES.join(", "));
                 return Err(ModelError::UnknownArchitecture { name: name.into(), known });
             }
         })
@@ -93,91 +107,62 @@ impl NetworkConfig {
     /// MnistCnn's (square) image as they are in `checkpoint`, as far as it has tensors of such names.
     #[must_use]
     pub fn fitted(mut self, checkpoint: &Checkpoint) -> Self {
-        let length = |names: &[&str]| {
-            names.iter().find_map(|name| checkpoint.shape(name)).and_then(|shape| shape.first())
-        };
-        let set = |place: &mut usize, found: Option<&usize>| {
-            if let Some(found) = found {
-                *place = *found;
+        let Sizes { width, channels, classes, first, last } = self.sizes();
+        if let Some([to, from, ..]) = checkpoint.shape(first) {
+            *channels = *from;
+            if let Some(width) = width {
+                *width = *to;
             }
-        };
-        let first = |name| match checkpoint.shape(name) {
-            Some([to, from, height, _]) => (Some(to), Some(from), Some(*height)),
-            _ => (None, None, None),
-        };
+        }
+        if let Some([units]) = checkpoint.shape(last).or_else(|| checkpoint.shape("linear.bias")) {
+            *classes = *units;
+        }
         match &mut self {
             Self::ResNet(config) => {
-                let (width, channels, kernel) = first("conv1.weight");
-                set(&mut config.width, width);
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["fc.bias", "linear.bias"]));
-                config.stem = match kernel {
-                    Some(3) => Stem::Cifar,
-                    Some(_) => Stem::ImageNet,
-                    None => config.stem,
-                };
+                if let Some([.., kernel]) = checkpoint.shape("conv1.weight") {
+                    config.stem = if *kernel > 3 { Stem::ImageNet } else { Stem::Cifar };
+                }
             }
             Self::PreActResNet(config) => {
-                let (width, channels, _) = first("conv1.weight");
-                set(&mut config.width, width);
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["linear.bias"]));
                 config.final_norm = checkpoint.shape("bn.weight").is_some();
             }
-            Self::WideResNet(config) => {
-                let (width, channels, _) = first("conv1.weight");
-                set(&mut config.width, width);
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["fc.bias"]));
-            }
-            Self::MadryWideResNet(config) => {
-                let (width, channels, _) = first("conv1.weight");
-                set(&mut config.width, width);
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["fc.bias"]));
-            }
             Self::MnistCnn(config) => {
-                let (_, channels, _) = first("0.weight");
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["7.bias"]));
                 if let (Some([wide, ..]), Some([_, flat])) =
                     (checkpoint.shape("2.weight"), checkpoint.shape("5.weight"))
                 {
                     config.image = [4 * (flat / (*wide).max(1)).isqrt(); 2];
                 }
             }
-            Self::SmallCnn(config) => {
-                let (width, channels, _) = first("first.conv.weight");
-                set(&mut config.width, width);
-                set(&mut config.channels, channels);
-                set(&mut config.classes, length(&["output.bias"]));
-            }
+            Self::WideResNet(_) | Self::MadryWideResNet(_) | Self::SmallCnn(_) => {}
         }
         self
     }
 
     /// The number of classes.
     pub fn classes(&self) -> usize {
-        match self {
-            Self::ResNet(config) => config.classes,
-            Self::PreActResNet(config) => config.classes,
-            Self::WideResNet(config) => config.classes,
-            Self::MadryWideResNet(config) => config.classes,
-            Self::MnistCnn(config) => config.classes,
-            Self::SmallCnn(config) => config.classes,
-        }
+        of_each!(Self, self, config => config.classes)
     }
 
     /// The number of an image's channels.
     pub fn channels(&self) -> usize {
-        match self {
-            Self::ResNet(config) => config.channels,
-            Self::PreActResNet(config) => config.channels,
-            Self::WideResNet(config) => config.channels,
-            Self::MadryWideResNet(config) => config.channels,
-            Self::MnistCnn(config) => config.channels,
-            Self::SmallCnn(config) => config.channels,
-        }
+        of_each!(Self, self, config => config.channels)
+    }
+
+    fn sizes(&mut self) -> Sizes<'_> {
+        let (first, last) = match self {
+            Self::MnistCnn(_) => ("0.weight", "7.bias"),
+            Self::SmallCnn(_) => ("first.conv.weight", "output.bias"),
+            _ => ("conv1.weight", "fc.bias"), // or `linear.bias`
+        };
+        let (width, channels, classes) = match self {
+            Self::ResNet(it) => (Some(&mut it.width), &mut it.channels, &mut it.classes),
+            Self::PreActResNet(it) => (Some(&mut it.width), &mut it.channels, &mut it.classes),
+            Self::WideResNet(it) => (Some(&mut it.width), &mut it.channels, &mut it.classes),
+            Self::MadryWideResNet(it) => (Some(&mut it.width), &mut it.channels, &mut it.classes),
+            Self::MnistCnn(it) => (None, &mut it.channels, &mut it.classes),
+            Self::SmallCnn(it) => (Some(&mut it.width), &mut it.channels, &mut it.classes),
+        };
+        Sizes { width, channels, classes, first, last }
     }
 
     /// The network on `device`.
@@ -204,6 +189,15 @@ impl NetworkConfig {
             }
         }
     }
+}
+
+/// Where a configuration keeps its sizes, and the tensors whose shapes show them.
+struct Sizes<'a> {
+    width: Option<&'a mut usize>,
+    channels: &'a mut usize,
+    classes: &'a mut usize,
+    first: &'static str,
+    last: &'static str,
 }
 
 /// Depth and widening factor of `wrn-d-k`.
@@ -241,46 +235,32 @@ pub enum Network {
     SmallCnn(SmallCnn),
 }
 
-/// The expression for whichever network it is.
-macro_rules! of_each {
-    ($network:expr, $model:ident => $value:expr) => {
-        match $network {
-            Network::ResNet($model) => $value,
-            Network::PreActResNet($model) => $value,
-            Network::WideResNet($model) => $value,
-            Network::MadryWideResNet($model) => $value,
-            Network::MnistCnn($model) => $value,
-            Network::SmallCnn($model) => $value,
-        }
-    };
-}
-
 impl Classifier<4> for Network {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        of_each!(self, model => model.logits(images))
+        of_each!(Network, self, model => model.logits(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
-        of_each!(self, model => model.check_input(sample))
+        of_each!(Network, self, model => model.check_input(sample))
     }
 }
 
 impl Summarize for Network {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
-        of_each!(self, model => model.summary(sample))
+        of_each!(Network, self, model => model.summary(sample))
     }
 }
 
 impl PyTorchNames for Network {
     fn pytorch_name(&self, name: &str) -> String {
-        of_each!(self, model => model.pytorch_name(name))
+        of_each!(Network, self, model => model.pytorch_name(name))
     }
 
     fn resolve_alias(&self, name: &str) -> String {
-        of_each!(self, model => model.resolve_alias(name))
+        of_each!(Network, self, model => model.resolve_alias(name))
     }
 
     fn model_name(&self) -> String {
-        of_each!(self, model => model.model_name())
+        of_each!(Network, self, model => model.model_name())
     }
 }

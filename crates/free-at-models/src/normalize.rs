@@ -35,7 +35,7 @@ impl NormalizeConfig {
         Self::new(vec![0.4914, 0.4822, 0.4465], vec![0.2471, 0.2435, 0.2616])
     }
 
-    /// CIFAR-100's training images.
+    /// CIFAR-100's training images: the values of RobustBench's models, to four digits.
     pub fn cifar100() -> Self {
         Self::new(vec![0.5071, 0.4865, 0.4409], vec![0.2673, 0.2564, 0.2762])
     }
@@ -45,8 +45,8 @@ impl NormalizeConfig {
         Self::new(vec![0.485, 0.456, 0.406], vec![0.229, 0.224, 0.225])
     }
 
-    /// By the data set's name: `cifar-10`, `cifar-100` or `imagenet`, in any case, with the hyphen or
-    /// without.
+    /// By the data set's name: `cifar-10`, `cifar-100` or `imagenet`, upper or lower case, with the
+    /// hyphen or without.
     ///
     /// # Errors
     /// [`ModelError::Parameter`] for another name.
@@ -114,6 +114,9 @@ pub struct Normalize {
 
 impl Normalize {
     /// Inputs `[n, channels, …]`, images or rows, to the same, normalised.
+    ///
+    /// # Panics
+    /// For inputs of rank 1, or of another number of channels.
     pub fn forward<const D: usize>(&self, inputs: Tensor<D>) -> Tensor<D> {
         let mut per_channel = [1; D];
         per_channel[1] = self.channels();

@@ -20,7 +20,8 @@ use crate::{ModelError, PyTorchNames, Summarize, Summary};
 pub struct PreActResNetConfig {
     /// Blocks in each of the four stages; the first keeps the size, each other one halves it.
     pub blocks: [usize; 4],
-    /// Whether blocks are 1×1, 3×3, 1×1 with a fourfold output, or two 3×3.
+    /// Whether blocks are bottlenecks (1×1, 3×3 with the stride, 1×1, four times `width` channels out)
+    /// instead of two 3×3 convolutions.
     pub bottleneck: bool,
     /// Number of classes.
     pub classes: usize,
@@ -39,7 +40,7 @@ pub struct PreActResNetConfig {
     /// older models are without. Default: yes, as in `fast_adversarial`.
     #[config(default = true)]
     pub final_norm: bool,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -80,7 +81,7 @@ impl PreActResNetConfig {
         )
     }
 
-    /// The network on `device`, with first weights as `fast_adversarial` leaves them: PyTorch's
+    /// The network on `device`, with initial weights as `fast_adversarial` leaves them: PyTorch's
     /// defaults, γ = 1, β = 0.
     ///
     /// # Panics

@@ -30,7 +30,8 @@ pub enum Stem {
 pub struct ResNetConfig {
     /// Blocks in each of the four stages; the first keeps the size, each other one halves it.
     pub blocks: [usize; 4],
-    /// Whether blocks are 1×1, 3×3, 1×1 with a fourfold output (the stride on the 3×3), or two 3×3.
+    /// Whether blocks are bottlenecks (1×1, 3×3 with the stride, 1×1, four times `width` channels out)
+    /// instead of two 3×3 convolutions.
     pub bottleneck: bool,
     /// Number of classes.
     pub classes: usize,
@@ -47,7 +48,7 @@ pub struct ResNetConfig {
     /// 2017). Default: no, as in torchvision.
     #[config(default = false)]
     pub zero_init_residual: bool,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -98,7 +99,7 @@ impl ResNetConfig {
         )
     }
 
-    /// The network on `device`, with first weights as torchvision draws them: convolutions Kaiming
+    /// The network on `device`, with initial weights as torchvision draws them: convolutions Kaiming
     /// normal over the fan-out, γ = 1, β = 0, the linear layer PyTorch's default.
     ///
     /// # Panics
@@ -132,8 +133,8 @@ impl ResNetConfig {
 
 /// ResNet (He et al., "Deep Residual Learning for Image Recognition", CVPR 2016) as torchvision has it.
 ///
-/// Images `[n, channels, height, width]` of any size; with the ImageNet stem from 1×1 on, where it
-/// leaves little: it divides the size by 32, the CIFAR stem by 8.
+/// Images `[n, channels, height, width]` of any size; the last stage sees 1/32 of height and width with the
+/// ImageNet stem, 1/8 with the CIFAR stem, rounded up.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -26,7 +26,7 @@ pub struct SmallCnnConfig {
     pub width: usize,
     /// Mean and standard deviation of the images. Default: 0.5 and 0.5 for each channel.
     pub normalize: Option<NormalizeConfig>,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -55,7 +55,7 @@ impl SmallCnnConfig {
         }
     }
 
-    /// The network on `device`, with first weights as PyTorch's defaults, γ = 1, β = 0.
+    /// The network on `device`, with initial weights as PyTorch's defaults, γ = 1, β = 0.
     ///
     /// # Panics
     /// For what [`check`](Self::check) refuses.

@@ -34,7 +34,7 @@ pub struct WideResNetConfig {
     /// Probability of dropping a value between a block's convolutions, in [0, 1). Default: 0.
     #[config(default = 0.0)]
     pub dropout: f64,
-    /// The seed of the first weights. Default: 0.
+    /// The seed of the initial weights. Default: 0.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -98,7 +98,7 @@ impl WideResNetConfig {
         }
     }
 
-    /// The network on `device`, with first weights as TRADES and RobustBench draw them: convolutions
+    /// The network on `device`, with initial weights as TRADES and RobustBench draw them: convolutions
     /// Kaiming normal over the fan-out, γ = 1, β = 0, the linear layer PyTorch's default with biases 0.
     ///
     /// # Panics

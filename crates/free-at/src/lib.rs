@@ -43,7 +43,7 @@
 //!
 //! - [`core`]: threat models, input gradients, [`core::train`] with the trainers;
 //! - [`attacks`]: from FGSM to AutoAttack, and the evaluation;
-//! - [`models`]: networks, with normalisation inside;
+//! - [`models`]: networks, weights from and to PyTorch, normalisation as a layer;
 //! - [`data`]: embedded digits, image data sets.
 //!
 //! # Backends

@@ -13,7 +13,7 @@ use burn::store::{
 
 use super::detach::detached;
 use super::names::{Named, PyTorchNames, named};
-use crate::error::{Mismatch, Misshapen, ModelError};
+use crate::error::{Mismatch, ModelError, WrongShape};
 
 /// Keys under which training scripts keep the state dict; what is beside it is left alone.
 const STATE_DICTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model_state."];
@@ -23,11 +23,11 @@ const WRAPPERS: [&str; 4] = ["module.", "_orig_mod.", "model.", "net."];
 const COUNTER: &str = "num_batches_tracked";
 
 /// A file of weights: PyTorch's `.pt` and `.pth` (a state dict, or a dict with one under `state_dict`,
-/// `model_state_dict`, `model_state`, `model` or `net`), or safetensors. What it is, its content tells.
+/// `model_state_dict`, `model_state`, `model` or `net`), or safetensors. The format is told from the content,
+/// not from the file's name.
 ///
 /// Names may begin with `module.` (DataParallel), `_orig_mod.` (`torch.compile`), `model.` or `net.`;
-/// [`PyTorchNames`] says which names a network has. Numbers of any float type are read, as the type the
-/// network has.
+/// [`PyTorchNames`] says which names a network has. Values of any float type are converted to the network's.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -74,8 +74,9 @@ impl Checkpoint {
         self
     }
 
-    /// The same for a network that keeps its own tensors whose names begin with `prefix`: a new last layer
-    /// on a body that is loaded.
+    /// The same for a network that keeps its own tensors whose names begin with `prefix`; the file's are
+    /// passed over. For a new last layer on a pretrained body. A file that calls that layer otherwise needs
+    /// `ignoring` for its own name too: `keeping("fc.").ignoring("linear.")`.
     #[must_use]
     pub fn keeping(mut self, prefix: &str) -> Self {
         self.kept.push(prefix.into());
@@ -117,10 +118,10 @@ impl Checkpoint {
             match place {
                 Some((name, place)) if place.shape != tensor.shape => {
                     let (expected, found) = (place.shape.to_vec(), tensor.shape.to_vec());
-                    mismatch.misshapen.push(Misshapen { name, expected, found });
+                    mismatch.wrong_shape.push(WrongShape { name, expected, found });
                 }
                 Some((name, place)) if place.dtype.is_float() != tensor.dtype.is_float() => {
-                    mismatch.mistyped.push(name);
+                    mismatch.wrong_type.push(name);
                 }
                 Some((_, place)) => loaded.push(fitted(tensor, place)),
                 None if name.ends_with(COUNTER) => {}

@@ -10,17 +10,20 @@ use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, burn_pack};
 /// (`gamma` is `weight`, for instance). For a module whose fields have the same names as in PyTorch that
 /// is all, and the implementation is empty.
 pub trait PyTorchNames: Module {
-    /// The name in PyTorch of the tensor that is at `name` here.
+    /// PyTorch's name of the tensor at `name`, the path of fields with PyTorch's parameter names:
+    /// `layers.0.1.bn1.weight`, which [`ResNet`](crate::ResNet) turns into `layer1.1.bn1.weight`. Default:
+    /// `name`.
     fn pytorch_name(&self, name: &str) -> String {
         name.into()
     }
 
-    /// What [`pytorch_name`](Self::pytorch_name) calls the tensor that another code base calls `name`.
+    /// The name that [`pytorch_name`](Self::pytorch_name) gives to the tensor that a file of another code
+    /// base calls `name`, wrappers removed. Default: `name`.
     fn resolve_alias(&self, name: &str) -> String {
         name.into()
     }
 
-    /// What messages name the network.
+    /// The network's name in error messages. Default: the type's name.
     fn model_name(&self) -> String {
         let path = std::any::type_name::<Self>();
         let path = path.split('<').next().unwrap_or(path);
