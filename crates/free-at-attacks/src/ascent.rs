@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use free_at_core::{AttackTask, Error, Objective};
 
-use crate::standing::{Standing, Turn, turned};
+use crate::standing::{Standing, Turn, column, turned};
 
 /// The step of an attack of K steps that leaves its length open: 2.5 ε / K, which reaches the
 /// edge of the ball from anywhere inside it (Madry et al. 2018).
@@ -93,9 +93,7 @@ impl Ascent {
 
 /// g ← μ g + ∇ / ‖∇‖₁, with the mean for the sum, which the steepest step does not see.
 fn accumulate<const D: usize>(momentum: Tensor<D>, gradient: Tensor<D>, decay: f64) -> Tensor<D> {
-    let mut per_sample = [1; D];
-    per_sample[0] = gradient.dims()[0];
-    let size = gradient.clone().flatten::<2>(1, D - 1).abs().mean_dim(1).reshape(per_sample);
-    let unit = gradient / size.clamp_min(f32::MIN_POSITIVE);
+    let size = gradient.clone().flatten::<2>(1, D - 1).abs().mean_dim(1).squeeze_dim::<1>(1);
+    let unit = gradient / column(size.clamp_min(f32::MIN_POSITIVE));
     momentum.mul_scalar(decay) + unit
 }

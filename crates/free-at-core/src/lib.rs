@@ -40,6 +40,6 @@ pub use norm::Norm;
 pub use objective::{Labels, Objective};
 pub use perturbation::PerturbationSet;
 pub use target::Target;
-pub use task::AttackTask;
+pub use task::{AttackTask, EIGHT_BIT_LEVELS};
 pub use threat::ThreatModel;
 pub use train::{FreeAdversarialTrainer, FreeConfig};

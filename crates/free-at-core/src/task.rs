@@ -5,8 +5,8 @@ use burn::tensor::{DType, Int, Tensor};
 use crate::{Draws, Error, FrozenModel, InputGradient, Labels, Objective};
 use crate::{PerturbationSet, ThreatModel};
 
-/// The highest level of an image of 8 bits.
-const LEVELS: f64 = 255.0;
+/// The highest level of an image of 8 bits, whose lowest is 0.
+pub const EIGHT_BIT_LEVELS: f64 = 255.0;
 
 /// Samples to attack: the frozen model, inputs `[n, …]` with labels, what may be done to them, and
 /// the draws.
@@ -170,7 +170,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// An adversarial example as the model sees it: at multiples of 1/255 if the task says so.
     pub fn seen(&self, adversarial: Tensor<D>) -> Tensor<D> {
         match self.eight_bits {
-            true => self.allowed.on_lattice(&self.inputs, adversarial, LEVELS),
+            true => self.allowed.on_lattice(&self.inputs, adversarial, EIGHT_BIT_LEVELS),
             false => adversarial,
         }
     }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
-use free_at_core::{Attack, AttackTask, Error, FrozenModel};
+use free_at_core::{Attack, AttackTask, EIGHT_BIT_LEVELS, Error, FrozenModel};
 
 use super::examples::Examples;
 use super::measure::{exceeds, norms, past_bounds, read_bools};
@@ -20,9 +20,6 @@ use crate::progress::EvaluationProgress;
 /// How many batches of samples an attack that refills is given at a time: enough to keep its batch
 /// full, few enough for the device's memory and for a record that lags little.
 const POOL: usize = 8;
-
-/// The highest level of an 8-bit image.
-const LEVELS: f64 = 255.0;
 
 pub(super) struct Run<'a, const D: usize> {
     pub(super) plan: &'a Plan<D>,
@@ -224,7 +221,8 @@ impl<'a, const D: usize> Run<'a, D> {
         let rows = Tensor::from_data(rows.as_slice(), &self.device);
         let adversarial = adversarial.clone().select(0, rows);
         if self.plan.eight_bit && !place.projected {
-            let nearest = adversarial.clone().mul_scalar(LEVELS).round().div_scalar(LEVELS);
+            let nearest = adversarial.clone().mul_scalar(EIGHT_BIT_LEVELS).round();
+            let nearest = nearest.div_scalar(EIGHT_BIT_LEVELS);
             rounded = read_bools(task.labels().fooled(self.logits(&nearest, batch)?))?;
         }
         if self.examples.is_some() && !place.projected {

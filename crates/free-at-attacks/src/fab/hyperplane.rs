@@ -3,6 +3,8 @@
 use burn::tensor::Tensor;
 use free_at_core::{Norm, PerturbationSet};
 
+use crate::standing::column;
+
 /// Stands for infinity where infinity times zero would be no number.
 const FAR: f64 = 1e12;
 
@@ -28,7 +30,7 @@ pub(crate) fn step_onto<const D: usize>(
         None => w,
     };
     let room = allowed.room(points).map(|(fall, rise)| {
-        let falls = column_sign(&value, shape) * w.clone().sign();
+        let falls = column(value.clone().sign()) * w.clone().sign();
         let room = fall.neg().mask_where(falls.lower_scalar(0.0), rise).clamp(0.0, FAR);
         match scale {
             Some(scale) => (room / scale.clone().clamp_min(1.0 / FAR)).clamp_max(FAR),
@@ -44,13 +46,6 @@ pub(crate) fn step_onto<const D: usize>(
         Some(scale) => step * scale.clone(),
         None => step,
     }
-}
-
-/// The sign of each sample's value, for each of its features.
-fn column_sign<const D: usize>(value: &Tensor<1>, shape: [usize; D]) -> Tensor<D> {
-    let mut column = [1; D];
-    column[0] = shape[0];
-    value.clone().sign().reshape(column).expand(shape)
 }
 
 /// Steps of Newton's method: 3 to 5 reach the piece as a rule; 13 was the most seen in thousands of
