@@ -4,9 +4,8 @@ mod make;
 
 pub(crate) use make::device_name;
 
-/// Every way in which input, a configuration or a run can be refused.
-///
-/// Each message says what was expected, what was found and what to do.
+/// Every way in which input, a configuration or a run can be refused. Each message says what was
+/// expected, what was found and what to do.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -27,9 +26,7 @@ pub enum Error {
     },
 
     /// The step size of an attack or a trainer is no positive, finite number.
-    #[error(
-        "the step size must be finite and above 0, found {value}: leave it out for the default"
-    )]
+    #[error("a step size must be finite and above 0, found {value}: leave it out for the default")]
     StepSize {
         /// The step size found.
         value: f64,
@@ -111,7 +108,7 @@ pub enum Error {
     #[error("the loss is looked at every n steps, so n must be at least 1, found 0")]
     WatchInterval,
 
-    /// A lower input bound that is not below its upper bound, or no number.
+    /// A lower input bound that is not below its upper one, or no number.
     #[error(
         "input bounds must be numbers with low < high, found low {low} and high {high}{}",
         feature.map(|i| format!(" for feature {i}")).unwrap_or_default()
@@ -215,9 +212,7 @@ pub enum Error {
     },
 
     /// Inputs to attack that are not in single precision.
-    #[error(
-        "attacks take inputs in single precision (F32), found {found}: cast them, and the model"
-    )]
+    #[error("attacks take inputs in single precision (F32), not {found}: cast them and the model")]
     Precision {
         /// The type found.
         found: String,
@@ -328,8 +323,7 @@ pub enum Error {
         value: f32,
     },
 
-    /// An adversarial example outside the ball or the input bounds: a defect of the attack that
-    /// made it.
+    /// An adversarial example outside the ball or the input bounds: a defect of its attack.
     #[error(
         "{attack} moved a sample by {found}, where {allowed} is allowed: its result cannot be counted"
     )]
