@@ -5,13 +5,13 @@ use std::path::Path;
 use burn::module::Module;
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Int, Tensor};
-use burn::train::metric::{AccuracyMetric, LossMetric, TopKAccuracyMetric};
+use burn::train::metric::{AccuracyMetric, TopKAccuracyMetric};
 use burn::train::{ClassificationOutput, LearningResult};
 use free_at::attacks::Evaluation;
 use free_at::prelude::*;
 use free_at::train::{AdversarialModel, StepError};
 
-use crate::nets::{ConvNet, LinearNet, images, linf, loader, sgd, state};
+use crate::nets::{ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
 
 fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, Error> {
     FreeAdversarialTrainer::new(config, Device::flex())
@@ -203,36 +203,26 @@ fn a_loss_that_turns_nan_stops_a_loop_of_ones_own() {
     panic!("a loss that is not finite went unnoticed");
 }
 
-fn launch(
+fn in_burns_loop(
     trainer: &FreeAdversarialTrainer,
     directory: &Path,
-    from: Option<usize>,
+    (from, epochs): (Option<usize>, usize),
     rate: f64,
 ) -> LearningResult<AdversarialModel<ConvNet, FreeConfig, 4>> {
-    let training = trainer
-        .training(directory, loader(Some(1)), loader(None))
-        .metrics((LossMetric::new(),))
-        .with_application_logger(None)
-        .with_default_checkpointers()
-        .num_epochs(3);
-    let training = match from {
-        Some(epoch) => training.checkpoint(epoch),
-        None => training.num_epochs(1),
-    };
-    let model = ConvNet::new(1, trainer.device());
-    training.launch(trainer.learner(model, sgd(), ConstantLr::new(rate)).unwrap())
+    let loaders = [loader(Some(1)), loader(None)];
+    launch(trainer, ConvNet::new(1, trainer.device()), loaders, directory, (from, epochs), rate)
 }
 
 #[test]
 fn a_loss_that_turns_nan_stops_burns_loop_and_what_was_saved_stays() {
     let directory = tempfile::tempdir().unwrap();
     let saved = directory.path().join("checkpoint/model-1.bpk");
-    assert!(launch(&trainer(), directory.path(), None, 0.05).error.is_none());
+    assert!(in_burns_loop(&trainer(), directory.path(), (None, 1), 0.05).error.is_none());
     let before = std::fs::read(&saved).unwrap();
 
     // A pass has 24 steps: none of them is looked at before the pass ends.
     let trainer = trainer().watching_loss_every(100).unwrap();
-    let result = launch(&trainer, directory.path(), Some(1), 1e30);
+    let result = in_burns_loop(&trainer, directory.path(), (Some(1), 3), 1e30);
     assert!(result.error.is_some());
     assert!(matches!(trainer.failure(), Some(Error::LossNotFinite { .. })));
     assert_eq!(std::fs::read(&saved).unwrap(), before);
@@ -262,7 +252,7 @@ fn an_error_inside_burns_loop_ends_it_with_that_error() {
     // A first step on a smaller batch leaves no room for the loader's.
     let model = ConvNet::new(1, trainer.device());
     trainer.step(model, &mut sgd(), 0.1, &images(2, 1, trainer.device())).unwrap();
-    let result = launch(&trainer, directory.path(), None, 0.05);
+    let result = in_burns_loop(&trainer, directory.path(), (None, 1), 0.05);
     assert!(result.error.is_some());
     assert_eq!(trainer.failure(), Some(Error::BatchTooLarge { allowed: 2, found: 8 }));
 }

@@ -1,7 +1,7 @@
 //! Weights that are a hash of their tensors' names, as in `fixtures/models.py`, and files of weights.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use free_at::models::{Checkpoint, PyTorchNames};
@@ -80,9 +80,4 @@ pub(crate) fn read(path: &Path) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
         .iter()
         .map(|(name, view)| (name.into(), (view.shape().to_vec(), values(view.data()))))
         .collect()
-}
-
-/// A file beside the tests.
-pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }

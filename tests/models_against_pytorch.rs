@@ -8,7 +8,8 @@ use free_at::models::{PyTorchNames, save};
 use free_at::prelude::*;
 use serde::Deserialize;
 
-use crate::filling::{filled, fixture, inputs, read, saved};
+use crate::filling::{filled, inputs, read, saved};
+use crate::reference::fixture;
 
 /// Logits, and gradients as a share of the largest: rounding apart, the same sums. The script's own
 /// float64 run is up to 8e-7 away.

@@ -1,19 +1,24 @@
 //! Small networks, data and readings that the tests share.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleDisplay, ModuleMapper, ModuleVisitor, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::decay::WeightDecayConfig;
+use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Int, Tensor};
+use burn::train::LearningResult;
+use burn::train::metric::LossMetric;
 use free_at::prelude::*;
+use free_at::train::{AdversarialModel, Descend};
 
 pub(crate) const CLASSES: usize = 3;
 
@@ -211,4 +216,30 @@ pub(crate) fn loader(shuffle: Option<u64>) -> Arc<dyn DataLoader<Batch<4>>> {
 
 pub(crate) fn linf(epsilon: f64) -> ThreatModel {
     ThreatModel::linf(Epsilon::unit(epsilon))
+}
+
+/// A run of Burn's loop over `[train, valid]` to `epochs`, from a checkpoint if one is named.
+pub(crate) fn launch<C, M>(
+    trainer: &Trainer<M>,
+    model: C,
+    [train, valid]: [Arc<dyn DataLoader<Batch<4>>>; 2],
+    directory: &Path,
+    (from, epochs): (Option<usize>, usize),
+    rate: f64,
+) -> LearningResult<AdversarialModel<C, M, 4>>
+where
+    C: Classifier<4> + Module + ModuleDisplay + 'static,
+    M: Descend<4>,
+{
+    let training = trainer
+        .training(directory, train, valid)
+        .metrics((LossMetric::new(),))
+        .with_application_logger(None)
+        .with_default_checkpointers()
+        .num_epochs(epochs);
+    let training = match from {
+        Some(epoch) => training.checkpoint(epoch),
+        None => training,
+    };
+    training.launch(trainer.learner(model, sgd(), ConstantLr::new(rate)).unwrap())
 }

@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use burn::module::Module;
-use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Tensor};
 use free_at::Error;
 use free_at::models::PyTorchNames;
 use free_at::prelude::*;
 
 use crate::filling::{inputs, saved};
-use crate::nets::sgd;
+use crate::nets::launch;
 
 /// Every image network, small, with an image it takes.
 fn networks() -> Vec<(NetworkConfig, [usize; 3])> {
@@ -297,18 +296,8 @@ fn a_network_in_burns_loop_goes_on_from_its_checkpoint_as_if_uninterrupted() {
         let normalize = NormalizeConfig::new(vec![0.3], vec![0.4]).init(trainer.device());
         let train = digits::train().take(32).loader(16, None, trainer.device()).unwrap();
         let valid = digits::test().take(16).loader(16, None, &Device::flex()).unwrap();
-        let training = trainer
-            .training(folder, train, valid)
-            .with_application_logger(None)
-            .with_default_checkpointers()
-            .num_epochs(epochs);
-        let training = match from {
-            Some(epoch) => training.checkpoint(epoch),
-            None => training,
-        };
         let model = Normalized::new(normalize, network);
-        let learner = trainer.learner(model, sgd(), ConstantLr::new(0.05)).unwrap();
-        let result = training.launch(learner);
+        let result = launch(&trainer, model, [train, valid], folder, (from, epochs), 0.05);
         assert!(result.error.is_none());
         saved(&result.model.into_classifier())
     };

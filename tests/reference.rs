@@ -1,10 +1,10 @@
 //! The models and numbers of `fixtures/attacks.py`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
-use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore};
 use burn::tensor::{Device, Tensor, TensorData};
 use free_at::prelude::*;
 use safetensors::SafeTensors;
@@ -65,21 +65,16 @@ impl Reference {
     }
 }
 
+/// A file beside the tests.
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
 /// A network trained by the script, with PyTorch's weights.
 pub(crate) fn model(name: &str) -> SmallCnn {
-    let bytes: &[u8] = match name {
-        "standard" => include_bytes!("fixtures/standard.safetensors"),
-        "free-8" => include_bytes!("fixtures/free-8.safetensors"),
-        "pgd-7" => include_bytes!("fixtures/pgd-7.safetensors"),
-        other => panic!("no model {other}"),
-    };
-    let mut store =
-        SafetensorsStore::from_bytes(Some(bytes.to_vec())).with_from_adapter(PyTorchToBurnAdapter);
     let config = SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH);
-    let mut model = config.init(&Device::flex());
-    let result = model.load_from(&mut store).unwrap();
-    assert!(result.missing.is_empty() && result.unused.is_empty(), "{result:?}");
-    model
+    let weights = Checkpoint::open(fixture(&format!("{name}.safetensors"))).unwrap();
+    weights.load(config.init(&Device::flex())).unwrap()
 }
 
 /// The images, with their labels.

@@ -5,12 +5,10 @@ use std::path::Path;
 use burn::module::Module;
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::Device;
-use burn::train::SupervisedTraining;
-use burn::train::metric::LossMetric;
 use free_at::prelude::*;
-use free_at::train::{AdversarialModel, Descend};
+use free_at::train::Descend;
 
-use crate::nets::{ConvNet, linf, loader, sgd, state};
+use crate::nets::{ConvNet, launch, linf, loader, sgd, state};
 
 const SEED: u64 = 3;
 const RATE: f64 = 0.05;
@@ -38,19 +36,8 @@ fn burn_loop<M: Descend<4>>(
     epochs: usize,
 ) -> ConvNet {
     let model = ConvNet::new(seed, trainer.device());
-    let training: SupervisedTraining<AdversarialModel<ConvNet, M, 4>> =
-        trainer.training(directory, loader(Some(SEED)), loader(None));
-    let training = training
-        .metrics((LossMetric::new(),))
-        .with_application_logger(None)
-        .with_default_checkpointers()
-        .num_epochs(epochs);
-    let training = match from {
-        Some(epoch) => training.checkpoint(epoch),
-        None => training,
-    };
-    let learner = trainer.learner(model, sgd(), ConstantLr::new(RATE)).unwrap();
-    let result = training.launch(learner);
+    let loaders = [loader(Some(SEED)), loader(None)];
+    let result = launch(trainer, model, loaders, directory, (from, epochs), RATE);
     assert!(result.error.is_none());
     result.model.into_classifier()
 }

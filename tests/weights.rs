@@ -10,7 +10,8 @@ use free_at::train::Trainer;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::filling::{fixture, read, saved, write};
+use crate::filling::{read, saved, write};
+use crate::reference::fixture;
 
 fn resnet(device: &Device) -> ResNet {
     ResNetConfig::resnet18(10).with_channels(1).with_width(4).with_stem(Stem::Cifar).init(device)

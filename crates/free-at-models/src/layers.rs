@@ -30,6 +30,19 @@ pub(crate) fn global_average(x: Tensor<4>) -> Tensor<2> {
     x.flatten::<3>(2, 3).mean_dim(2).squeeze_dim(2)
 }
 
+/// Kernel and stride of a residual block's first two convolutions, and the channels that it gives: two
+/// 3×3, or a bottleneck of 1×1, 3×3 with the stride and 1×1, four times as wide.
+pub(crate) fn layout(
+    bottleneck: bool,
+    width: usize,
+    stride: usize,
+) -> ([(usize, usize); 2], usize) {
+    match bottleneck {
+        true => ([(1, 1), (3, stride)], 4 * width),
+        false => ([(3, stride), (3, 1)], width),
+    }
+}
+
 /// Stages of residual blocks: `blocks` in each, of `width` channels in the first stage and twice as many
 /// in each next one; the first block of each stage but the first has stride 2. `block` makes one of
 /// (channels of its input, width, stride) and says how many channels it gives; so does the whole.

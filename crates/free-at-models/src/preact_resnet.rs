@@ -10,7 +10,7 @@ use free_at_core::{Classifier, Error};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average, stages};
+use crate::layers::{batch_norm, global_average, layout, stages};
 use crate::sheet::Sheet;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -66,19 +66,10 @@ impl PreActResNetConfig {
     /// # Errors
     /// [`ModelError::Parameter`] for a size that is not from 1 to 65,536.
     pub fn check(&self) -> Result<(), ModelError> {
-        let [first, second, third, fourth] = self.blocks;
-        sizes(
-            "PreActResNet",
-            &[
-                ("blocks", first),
-                ("blocks", second),
-                ("blocks", third),
-                ("blocks", fourth),
-                ("classes", self.classes),
-                ("channels", self.channels),
-                ("width", self.width),
-            ],
-        )
+        let others =
+            [("classes", self.classes), ("channels", self.channels), ("width", self.width)];
+        sizes("PreActResNet", &self.blocks.map(|blocks| ("blocks", blocks)))?;
+        sizes("PreActResNet", &others)
     }
 
     /// The network on `device`, with initial weights as `fast_adversarial` leaves them: PyTorch's
@@ -187,10 +178,7 @@ impl Block {
         init: &mut Init,
     ) -> (Self, usize) {
         let start = Start::PyTorch;
-        let (first, second, to) = match config.bottleneck {
-            true => ((1, 1), (3, stride), 4 * width),
-            false => ((3, stride), (3, 1), width),
-        };
+        let ([first, second], to) = layout(config.bottleneck, width, stride);
         let block = Self {
             bn1: init.norm(from),
             conv1: init.conv([from, width], first.0, first.1, start),
