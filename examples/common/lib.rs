@@ -1,7 +1,7 @@
-//! What the examples share: networks, data, robustness curves, pictures and files.
+//! What the examples share: networks, data, devices, robustness curves and pictures.
 
 pub mod curve;
 pub mod data;
-pub mod files;
+pub mod devices;
 pub mod network;
 pub mod plot;

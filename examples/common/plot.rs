@@ -1,4 +1,4 @@
-//! Robust accuracy over epsilon, as an SVG.
+//! Accuracies over epsilon or another quantity, as an SVG.
 
 use free_at::core::Norm;
 use plotters::prelude::*;
@@ -7,6 +7,14 @@ use crate::curve::Curve;
 
 // Colours that stay apart for colour-blind readers (Okabe and Ito).
 const COLOURS: [RGBColor; 3] = [RGBColor(213, 94, 0), RGBColor(0, 114, 178), RGBColor(0, 158, 115)];
+
+/// What accuracy is drawn over.
+pub struct Axes<'a> {
+    /// The name of the quantity, with its unit.
+    pub x: &'a str,
+    /// Its smallest value.
+    pub from: f64,
+}
 
 /// Accuracy over epsilon, a line for each model.
 ///
@@ -21,21 +29,34 @@ pub fn draw(
         Norm::Linf => "L-infinity",
         Norm::L2 => "L2",
     };
+    let x = format!("epsilon ({norm}, images in [0, 1])");
+    draw_over(title, Axes { x: &x, from: 0.0 }, curves)
+}
+
+/// Accuracy over something else.
+///
+/// # Errors
+/// Those of the drawing library.
+pub fn draw_over(
+    title: &str,
+    axes: Axes,
+    curves: &[Curve],
+) -> Result<String, Box<dyn std::error::Error>> {
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, (720, 440)).into_drawing_area();
         area.fill(&WHITE)?;
         let widest = curves.iter().flat_map(|curve| &curve.points).map(|(e, _)| *e);
-        let widest = widest.fold(0.0, f64::max);
+        let widest = widest.fold(axes.from, f64::max).max(axes.from + f64::MIN_POSITIVE);
         let mut chart = ChartBuilder::on(&area)
             .margin(16)
             .caption(title, ("sans-serif", 20))
             .x_label_area_size(44)
             .y_label_area_size(56)
-            .build_cartesian_2d(0.0..widest, 0.0..100.0)?;
+            .build_cartesian_2d(axes.from..widest, 0.0..100.0)?;
         chart
             .configure_mesh()
-            .x_desc(format!("epsilon ({norm}, images in [0, 1])"))
+            .x_desc(axes.x)
             .y_desc("accuracy (%)")
             .label_style(("sans-serif", 14))
             .axis_desc_style(("sans-serif", 15))

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
 use free_at::Error as EvaluationError;
+use free_at::core::files;
 use free_at::prelude::*;
 use free_at_examples::curve::Curve;
 use free_at_examples::network::{Kind, Loaded, stem};
-use free_at_examples::{data, files, plot};
+use free_at_examples::{data, plot};
 
 use crate::progress::Bars;
 

@@ -15,8 +15,9 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Parser;
+use free_at::core::files;
 use free_at::prelude::*;
-use free_at_examples::{files, plot};
+use free_at_examples::plot;
 
 use crate::report::Report;
 use crate::training::Data;

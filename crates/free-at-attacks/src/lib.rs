@@ -36,7 +36,7 @@ mod cw;
 mod evaluation;
 mod fab;
 mod fgsm;
-mod files;
+
 mod mi_fgsm;
 mod pgd;
 mod progress;

@@ -25,6 +25,8 @@ pub struct Batch<const D: usize> {
     labels: Tensor<1, Int>,
     /// The number of classes the labels were checked against, if they were.
     classes: Option<usize>,
+    /// What it counts in an optimiser step that adds up the gradients of several devices.
+    weight: f32,
 }
 
 impl<const D: usize> Batch<D> {
@@ -47,7 +49,7 @@ impl<const D: usize> Batch<D> {
             let (inputs, labels) = (inputs.device(), labels.device());
             return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
         }
-        Ok(Self { inputs, labels, classes: None })
+        Ok(Self { inputs, labels, classes: None, weight: 1.0 })
     }
 
     /// A batch of samples on the host, checked, then sent to `device`.
@@ -155,8 +157,18 @@ impl<const D: usize> Batch<D> {
         Self {
             inputs: self.inputs.to_device(device),
             labels: self.labels.to_device(device),
-            classes: self.classes,
+            ..self
         }
+    }
+
+    /// The batch, to count this much in an optimiser step.
+    pub(crate) fn with_weight(self, weight: f32) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// What the batch counts in an optimiser step: 1 unless several devices share it.
+    pub(crate) fn weight(&self) -> f32 {
+        self.weight
     }
 }
 

@@ -19,6 +19,7 @@ mod classifier;
 mod draws;
 mod epsilon;
 mod error;
+pub mod files;
 mod gradient;
 mod norm;
 mod objective;

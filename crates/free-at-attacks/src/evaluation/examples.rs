@@ -7,7 +7,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::samples::Samples;
 use super::tally::Finding;
-use crate::files;
+use free_at_core::files;
 
 /// Of each sample its adversarial example, or the sample itself where no attack broke it.
 pub(super) struct Examples {

@@ -39,7 +39,7 @@ pub(super) fn fingerprint<M: Module, const D: usize>(
         Some(error) => Err(error),
         None => {
             let hash = parameters.hash.finalize();
-            Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+            Ok(free_at_core::files::hex(&hash))
         }
     }
 }

@@ -12,7 +12,7 @@ use free_at_core::Error;
 use serde::{Deserialize, Serialize};
 
 use super::tally::Finding;
-use crate::files::{self, damaged, failed};
+use free_at_core::files::{self, damaged, failed};
 
 #[derive(Serialize, Deserialize)]
 struct Header {

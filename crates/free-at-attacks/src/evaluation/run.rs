@@ -14,8 +14,8 @@ use super::record::Record;
 use super::samples::Samples;
 use super::tally::{Broken, Finding, Place, Tally};
 use crate::Warning;
-use crate::files::{self, damaged};
 use crate::progress::EvaluationProgress;
+use free_at_core::files::{self, damaged};
 
 /// How many batches of samples an attack that refills is given at a time: enough to keep its batch
 /// full, few enough for the device's memory and for a record that lags little.

@@ -5,7 +5,7 @@ use std::path::Path;
 use free_at_core::Error;
 
 use super::RobustnessReport;
-use crate::files;
+use free_at_core::files;
 
 impl RobustnessReport {
     /// Writes the report as JSON: to a temporary name beside `path`, then renamed.

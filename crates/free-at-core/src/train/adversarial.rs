@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::train::{Descend, Descent, Method, Trainer, Worker};
+use crate::train::{Descend, Descent, Method, Trainer, Worker, warmup};
 use crate::{
     Attack, AttackParameters, AttackTask, Batch, Classifier, Error, FrozenModel, ThreatModel,
 };
@@ -22,18 +22,28 @@ pub struct AdversarialConfig<A> {
     threat: ThreatModel,
     attack: A,
     seed: u64,
+    #[serde(default)]
+    warm_up: u64,
 }
 
 impl<A> AdversarialConfig<A> {
     /// Training against `attack` within `threat`, with seed 0.
     pub fn new(threat: ThreatModel, attack: A) -> Self {
-        Self { threat, attack, seed: 0 }
+        Self { threat, attack, seed: 0, warm_up: 0 }
     }
 
     /// The seed of the attack's random draws. Default: 0.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Lets ε rise linearly from 0 over this many optimiser steps of each device.
+    /// Default: 0, the whole budget from the first step on.
+    #[must_use]
+    pub fn with_warm_up(mut self, steps: u64) -> Self {
+        self.warm_up = steps;
         self
     }
 
@@ -68,7 +78,9 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
         self.attack.check_support(&self.threat, &batch.sample_shape())?;
         let frozen = FrozenModel::new(model);
         let draws = worker.draws(self.seed, batch.len());
-        let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &self.threat, draws)?;
+        let share = warmup::share(self.warm_up, worker.steps());
+        let threat = warmup::scaled(&self.threat, share);
+        let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws)?;
         let adversarial = self.attack.perturb(&task)?;
         Descent::at(model, adversarial, batch)
     }

@@ -4,7 +4,7 @@ use burn::backend::Dispatch;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::train::{Descend, Descent, Method, Trainer, Worker};
+use crate::train::{Descend, Descent, Method, Trainer, Worker, warmup};
 use crate::{Batch, Classifier, Error, FrozenModel, Objective, ThreatModel};
 
 /// Trains on one FGSM step from a random start: two gradient computations an optimiser step.
@@ -27,12 +27,14 @@ pub struct FastConfig {
     threat: ThreatModel,
     step_size: Option<f64>,
     seed: u64,
+    #[serde(default)]
+    warm_up: u64,
 }
 
 impl FastConfig {
     /// Steps of 1.25 ε, seed 0.
     pub fn new(threat: ThreatModel) -> Self {
-        Self { threat, step_size: None, seed: 0 }
+        Self { threat, step_size: None, seed: 0, warm_up: 0 }
     }
 
     /// The length of the step, in the unit of ε; above 0. Default: 1.25 ε, the paper's.
@@ -46,6 +48,14 @@ impl FastConfig {
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// Lets ε (and the step size with it) rise linearly from 0 over this many optimiser steps of each device.
+    /// Default: 0, the whole budget from the first step on.
+    #[must_use]
+    pub fn with_warm_up(mut self, steps: u64) -> Self {
+        self.warm_up = steps;
         self
     }
 
@@ -86,7 +96,8 @@ impl<const D: usize> Descend<D> for FastConfig {
         worker: &mut Worker,
     ) -> Result<Descent, Error> {
         let x = batch.inputs().without_autodiff();
-        let allowed = self.threat.around(&x)?;
+        let share = warmup::share(self.warm_up, worker.steps());
+        let allowed = warmup::scaled(&self.threat, share).around(&x)?;
         let start = allowed.random_start(&x, &worker.draws(self.seed, batch.len()));
 
         let ascent = FrozenModel::new(model).input_gradient(
@@ -94,7 +105,7 @@ impl<const D: usize> Descend<D> for FastConfig {
             &batch.truth(),
             Objective::CrossEntropy,
         )?;
-        let step = allowed.steepest_step(ascent.gradient, self.step_size());
+        let step = allowed.steepest_step(ascent.gradient, share * self.step_size());
         let delta = allowed.project(&x, start + step);
 
         Descent::at(model, allowed.clamp(x + delta), batch)

@@ -6,7 +6,7 @@ use burn::backend::Dispatch;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use crate::train::{Descend, Descent, Method, Trainer, Worker};
+use crate::train::{Descend, Descent, Method, Trainer, Worker, warmup};
 use crate::{Batch, Classifier, Error, ThreatModel};
 
 /// Trains with Free-m: each minibatch is replayed m times, and the one backward pass of each
@@ -68,12 +68,21 @@ pub struct FreeConfig {
     step_size: Option<f64>,
     clamp: Clamp,
     batch_size: Option<usize>,
+    #[serde(default)]
+    warm_up: u64,
 }
 
 impl FreeConfig {
     /// Free-8, with steps of ε and the bounds kept in the forward pass.
     pub fn new(threat: ThreatModel) -> Self {
-        Self { threat, replays: 8, step_size: None, clamp: Clamp::default(), batch_size: None }
+        Self {
+            threat,
+            replays: 8,
+            step_size: None,
+            clamp: Clamp::default(),
+            batch_size: None,
+            warm_up: 0,
+        }
     }
 
     /// m, how often each minibatch is replayed; at least 1. Default: 8, the paper's for CIFAR-10
@@ -103,6 +112,14 @@ impl FreeConfig {
     #[must_use]
     pub fn with_batch_size(mut self, batch_size: usize) -> Self {
         self.batch_size = Some(batch_size);
+        self
+    }
+
+    /// Lets ε (and the step size with it) rise linearly from 0 over this many optimiser steps of each device.
+    /// Default: 0, the whole budget from the first step on.
+    #[must_use]
+    pub fn with_warm_up(mut self, steps: u64) -> Self {
+        self.warm_up = steps;
         self
     }
 
@@ -150,7 +167,8 @@ impl<const D: usize> Descend<D> for FreeConfig {
     ) -> Result<Descent, Error> {
         // x, the minibatch; δ, carried over from the last replay, of whatever minibatch.
         let x = batch.inputs().without_autodiff();
-        let allowed = self.threat.around(&x)?;
+        let share = warmup::share(self.warm_up, worker.steps());
+        let allowed = warmup::scaled(&self.threat, share).around(&x)?;
         let delta = worker.perturbation(&x, self.batch_size)?;
         let moved = x.clone() + delta.clone();
         let seen = match self.clamp {
@@ -166,7 +184,7 @@ impl<const D: usize> Descend<D> for FreeConfig {
         };
 
         // δ ← clip(δ + ε · sign(g_adv), −ε, ε)
-        let step = allowed.steepest_step(g_adv, self.step_size());
+        let step = allowed.steepest_step(g_adv, share * self.step_size());
         let delta = allowed.project_to_ball(delta + step);
         let delta = match self.clamp {
             Clamp::InForward => delta,

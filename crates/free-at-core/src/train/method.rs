@@ -68,7 +68,7 @@ impl Descent {
     ) -> Result<Self, Error> {
         let inputs = beside_parameters(model, inputs)?;
         let (loss, logits) = mean_loss(model, inputs, batch)?;
-        let gradients = loss.backward();
+        let gradients = weighted(&loss, batch).backward();
         Ok(Self::new(loss, logits, gradients))
     }
 
@@ -83,7 +83,7 @@ impl Descent {
     ) -> Result<(Self, Tensor<D>), Error> {
         let inputs = beside_parameters(model, inputs)?.require_grad();
         let (loss, logits) = mean_loss(model, inputs.clone(), batch)?;
-        let (in_inputs, gradients) = backward(&loss, &inputs);
+        let (in_inputs, gradients) = backward(&weighted(&loss, batch), &inputs);
         Ok((Self::new(loss, logits, gradients), in_inputs))
     }
 
@@ -104,6 +104,15 @@ fn mean_loss<C: Classifier<D>, const D: usize>(
     match loss.is_tracked() {
         true => Ok((loss, logits)),
         false => Err(Error::NotTrainable), // the model cuts the graph to its parameters
+    }
+}
+
+/// The loss as it counts in the optimiser step. (The steepest step of an adversary has the same
+/// direction whatever the weight.)
+fn weighted<const D: usize>(loss: &Tensor<1>, batch: &Batch<D>) -> Tensor<1> {
+    match batch.weight() {
+        1.0 => loss.clone(),
+        weight => loss.clone().mul_scalar(weight),
     }
 }
 

@@ -11,21 +11,41 @@
 //! Burn's own training loop, [`step`](Trainer::step) one optimiser step for a loop of your own.
 
 mod adversarial;
+mod backend;
+mod checkpoint;
+mod clock;
+mod devices;
+mod error;
 mod fast;
 mod free;
+mod guard;
 mod method;
+mod metric;
+mod metrics_file;
+mod output;
+mod probe;
 mod replay;
 mod session;
 mod standard;
 mod state;
 mod step;
 mod trainer;
+mod validation;
+mod warmup;
 mod watch;
 
 pub use adversarial::{AdversarialConfig, AdversarialTrainer};
+pub use checkpoint::{About, Checkpoints};
+pub use clock::LoadingClock;
+pub use error::RunError;
 pub use fast::{FastAdversarialTrainer, FastConfig};
 pub use free::{Clamp, FreeAdversarialTrainer, FreeConfig};
+pub use guard::{Best, Guard, Overfitting, Response};
 pub use method::{Descend, Descent, Method};
+pub use metric::{EveryNth, RobustAccuracyMetric};
+pub use metrics_file::{EpochMetrics, MetricsFile};
+pub use output::ValidationOutput;
+pub use probe::RobustCount;
 pub use standard::{StandardConfig, StandardTrainer};
 pub use state::{TrainerState, Worker};
 pub use step::AdversarialModel;

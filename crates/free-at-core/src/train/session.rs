@@ -1,16 +1,18 @@
 //! What one trainer's model, batches and data loader have in common.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DeviceOps;
 use burn::module::Module;
 use burn::tensor::Device;
+use burn::train::Interrupter;
 
 use crate::error::device_name;
 use crate::train::state::TrainerState;
 use crate::train::watch::LossWatch;
-use crate::train::{Descend, Descent};
+use crate::train::{Descend, Descent, LoadingClock};
 use crate::{Batch, Classifier, Error};
 
 /// The device, the state, and what has gone wrong. Clones share one session.
@@ -18,30 +20,53 @@ use crate::{Batch, Classifier, Error};
 pub(crate) struct Session {
     pub(crate) device: Device,
     pub(crate) state: TrainerState,
+    pub(crate) clock: LoadingClock,
     /// Whether the backend is fixed by the trainer's type.
     pinned: bool,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     watch: LossWatch,
     failure: Mutex<Option<Error>>,
     /// Logits of the last step's model.
     classes: AtomicUsize,
+    /// Who may ask for a stop; not the one that Burn's loop looks at, which would end it without a
+    /// checkpoint.
+    stopper: Interrupter,
+    /// The position in the pass at which every device stops.
+    stop_at: AtomicU64,
+    /// Whether devices average their gradients, rather than add them up.
+    averaging: AtomicBool,
 }
+
+/// No pass is as long.
+const NEVER: u64 = u64::MAX;
 
 impl Shared {
     fn new(watch_every: u64) -> Arc<Self> {
-        let watch = LossWatch::new(watch_every);
-        Arc::new(Self { watch, failure: Mutex::new(None), classes: AtomicUsize::new(1) })
+        Arc::new(Self {
+            watch: LossWatch::new(watch_every),
+            failure: Mutex::new(None),
+            classes: AtomicUsize::new(1),
+            stopper: Interrupter::new(),
+            stop_at: AtomicU64::new(NEVER),
+            averaging: AtomicBool::new(false),
+        })
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("failure", &self.failure).finish_non_exhaustive()
     }
 }
 
 impl Session {
     pub(crate) fn new(device: Device, pinned: bool, watch_every: u64) -> Self {
         let state = TrainerState::new(device.clone());
-        Self { device, state, pinned, shared: Shared::new(watch_every) }
+        let (clock, shared) = (LoadingClock::default(), Shared::new(watch_every));
+        Self { device, state, clock, pinned, shared }
     }
 
     /// The same session, looking at the loss at another interval.
@@ -107,6 +132,35 @@ impl Session {
     /// Forgets what ended an earlier training.
     pub(crate) fn begin_training(&self) {
         *self.failure_slot() = None;
+        self.shared.stopper.reset();
+        self.shared.stop_at.store(NEVER, Ordering::SeqCst);
+    }
+
+    /// The handle that asks for a stop.
+    pub(crate) fn stopper(&self) -> Interrupter {
+        self.shared.stopper.clone()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.stopper.should_stop()
+    }
+
+    /// Where in the pass to stop, as the device that `leads` decides at its position `here`: one
+    /// step on, since other devices may have taken this one already and wait for its gradients.
+    pub(crate) fn stops_at(&self, leads: bool, here: u64) -> u64 {
+        if leads && self.is_stopping() && self.shared.stop_at.load(Ordering::SeqCst) == NEVER {
+            self.shared.stop_at.store(here + 1, Ordering::SeqCst);
+        }
+        self.shared.stop_at.load(Ordering::SeqCst)
+    }
+
+    /// Devices average their gradients.
+    pub(crate) fn set_averaging(&self, averaging: bool) {
+        self.shared.averaging.store(averaging, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_averaging(&self) -> bool {
+        self.shared.averaging.load(Ordering::Relaxed)
     }
 
     /// Keeps the first failure, for the data loader to end the training with.

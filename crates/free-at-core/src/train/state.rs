@@ -132,7 +132,10 @@ pub struct TrainerState {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// Whole passes over the data.
     passes: u64,
+    /// Optimiser steps of each device in the pass after those: where it was interrupted.
+    position: u64,
     /// The workers no step is using now, ordered by device.
     idle: Vec<Worker>,
 }
@@ -155,13 +158,26 @@ impl TrainerState {
         self.lock().idle.iter().map(|worker| worker.steps).sum()
     }
 
-    pub(crate) fn passes(&self) -> u64 {
+    /// Whole passes over the data.
+    pub fn passes(&self) -> u64 {
         self.lock().passes
     }
 
-    pub(crate) fn begin_pass(&self, pass: u64) {
+    /// Optimiser steps taken in the pass that was interrupted, replays included; 0 between passes.
+    pub fn position(&self) -> u64 {
+        self.lock().position
+    }
+
+    /// Pass number `pass`, from 1, is over.
+    pub(crate) fn end_pass(&self, pass: u64) {
         let mut state = self.lock();
         state.passes = state.passes.max(pass);
+        state.position = 0;
+    }
+
+    /// The pass stops here for now.
+    pub(crate) fn pause_pass(&self, position: u64) {
+        self.lock().position = position;
     }
 
     /// Runs a step with the worker of `device`. A step that fails, or panics, leaves it as it was.
@@ -219,7 +235,7 @@ fn key_of(device: &Device) -> u32 {
     (u32::from(id.type_id) << 16) | u32::from(id.index_id)
 }
 
-// What is recorded, by path: `table` = [passes, number of workers], and for worker i
+// What is recorded, by path: `table` = [passes, number of workers, position], and for worker i
 // `i.numbers` = [device, steps, rows, features] and `i.perturbation`, where there is one.
 // Numbers come before what they announce, so a fresh state learns from them what to load.
 
@@ -241,8 +257,10 @@ impl Module for TrainerState {
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
         {
             let mut state = self.lock();
-            if let Some([passes, workers]) = self.map_numbers(mapper, "table", state.table()) {
-                state.passes = passes;
+            if let Some([passes, workers, position]) =
+                self.map_numbers(mapper, "table", state.table())
+            {
+                (state.passes, state.position) = (passes, position);
                 state.idle.resize_with(workers as usize, Worker::default);
             }
             for (i, worker) in state.idle.iter_mut().enumerate() {
@@ -336,8 +354,8 @@ impl TrainerState {
 }
 
 impl Shared {
-    fn table(&self) -> [u64; 2] {
-        [self.passes, self.idle.len() as u64]
+    fn table(&self) -> [u64; 3] {
+        [self.passes, self.idle.len() as u64, self.position]
     }
 }
 

@@ -6,9 +6,10 @@ use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
-use crate::train::Descend;
+use crate::train::probe::AnyProbe;
 use crate::train::session::Session;
 use crate::train::state::TrainerState;
+use crate::train::{Descend, ValidationOutput};
 use crate::{Batch, Classifier, Error};
 
 /// A classifier `C` that trains by method `M` on inputs of rank `D`: the model of Burn's
@@ -28,12 +29,19 @@ where
     method: M,
     #[module(skip)]
     session: Session,
+    #[module(skip)]
+    probe: Option<AnyProbe<D>>,
 }
 
 impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
     pub(crate) fn new(model: C, method: M, session: Session) -> Self {
         let state = session.state.clone();
-        Self { model, state, method, session }
+        Self { model, state, method, session, probe: None }
+    }
+
+    /// The same, with a probe of its robust accuracy in validation.
+    pub(crate) fn with_probe(self, probe: AnyProbe<D>) -> Self {
+        Self { probe: Some(probe), ..self }
     }
 
     /// What stands for the outcome of a batch that was refused, whose error the data loader gives.
@@ -101,18 +109,35 @@ where
     M: Descend<D>,
 {
     type Input = Batch<D>;
-    type Output = ClassificationOutput;
+    type Output = ValidationOutput;
 
-    /// The clean loss and logits, in evaluation mode.
-    fn step(&self, batch: Batch<D>) -> ClassificationOutput {
+    /// The clean loss and logits, in evaluation mode, and what the guard's probe finds.
+    fn step(&self, batch: Batch<D>) -> ValidationOutput {
         if let Err(error) = self.model.check_input(&batch.sample_shape()) {
-            return self.refused(error, &batch);
+            return ValidationOutput { clean: self.refused(error, &batch), robust: None };
         }
         let logits = self.model.logits(batch.inputs());
         // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
         let loss = crate::Objective::CrossEntropy
             .values(logits.clone(), &batch.truth())
             .map_or_else(|_| Tensor::full([1], f32::NAN, &batch.device()), |values| values.mean());
-        ClassificationOutput::new(loss, logits, batch.labels())
+        let clean = ClassificationOutput::new(loss, logits, batch.labels());
+        ValidationOutput { clean, robust: self.robust(&batch) }
+    }
+}
+
+impl<C, M, const D: usize> AdversarialModel<C, M, D>
+where
+    C: Classifier<D> + Module + ModuleDisplay + 'static,
+    M: Descend<D>,
+{
+    /// What the probe finds, where it is this batch's turn. An error ends the training.
+    fn robust(&self, batch: &Batch<D>) -> Option<crate::train::RobustCount> {
+        let probe = self.probe.as_ref()?;
+        let measured = probe.measure(&self.model, batch, self.state.passes());
+        measured.unwrap_or_else(|error| {
+            self.session.fail(error);
+            None
+        })
     }
 }

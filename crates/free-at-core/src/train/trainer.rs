@@ -11,12 +11,16 @@ use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
-use burn::train::{ClassificationOutput, Learner, SupervisedTraining};
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{
+    ClassificationOutput, EarlyStoppingStrategy, Interrupter, Learner, SupervisedTraining,
+};
 
 use crate::train::method::checkpointing;
 use crate::train::replay::ReplayLoader;
 use crate::train::session::Session;
-use crate::train::{AdversarialModel, Descend, Method, TrainerState};
+use crate::train::validation::ValidationLoader;
+use crate::train::{AdversarialModel, Descend, Guard, LoadingClock, Method, TrainerState};
 use crate::{Batch, Classifier, Error};
 
 /// Optimiser steps between two looks at the loss.
@@ -59,6 +63,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         B::Device: Into<DispatchDevice>,
     {
         Self::checked(config, Device::new(device).autodiff(), true, WATCH_EVERY)
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     fn checked(method: M, device: Device, pinned: bool, every: u64) -> Result<Self, Error> {
@@ -115,6 +123,22 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         &self.session.state
     }
 
+    /// Asks the training that [`training`](Self::training) set up to stop: with
+    /// `stopper().stop(None)`, from another thread or a signal handler, or as the interrupter of a
+    /// renderer of Burn's.
+    ///
+    /// Burn's own interrupter ends its loop at once. This one lets it end as after a last pass: the
+    /// minibatch that is running and one more are trained on, validation is left out, and a checkpoint
+    /// is made, from which the pass goes on.
+    pub fn stopper(&self) -> Interrupter {
+        self.session.stopper()
+    }
+
+    /// How long training has waited for data.
+    pub fn clock(&self) -> LoadingClock {
+        self.session.clock.clone()
+    }
+
     /// What ended a training that ended early because of its data, model or loss.
     ///
     /// Burn reports the same in `LearningResult::error`, there as text. A validation batch that the model
@@ -137,7 +161,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// checkpoints, early stopping and devices are set on what is returned, and
     /// [`learner`](Self::learner) gives what it launches.
     ///
-    /// `valid` is evaluated as it is, without perturbations, after each pass.
+    /// `valid` is evaluated as it is, without perturbations, after each pass. Early stopping is set to
+    /// what [`stopper`](Self::stopper) needs; a [`Guard`] does that and more.
     pub fn training<C, const D: usize>(
         &self,
         directory: impl AsRef<Path>,
@@ -150,7 +175,9 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     {
         self.session.begin_training();
         let train = ReplayLoader::new(train, self.replays(), self.session.clone());
-        SupervisedTraining::new(directory, Arc::new(train), valid)
+        let valid = ValidationLoader::new(valid, self.session.clone());
+        SupervisedTraining::new(directory, Arc::new(train), Arc::new(valid))
+            .early_stopping(WhenAsked(self.session.clone()))
     }
 
     /// The model, optimiser and schedule for [`training`](Self::training). The schedule counts
@@ -173,6 +200,34 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         checkpointing(&model)?;
         let model = AdversarialModel::new(model, self.method.clone(), self.session.clone());
         Ok(Learner::new(model, optimizer, schedule))
+    }
+
+    /// The same with a guard: its probe is part of every validation. `pass` is the number of samples
+    /// in a pass over the training data, which bounds what the probe may cost. The guard that is
+    /// returned with the learner is the one to [`watch`](Guard::watch) the training with.
+    ///
+    /// # Errors
+    /// Those of [`learner`](Self::learner), of the guard's threat model and of its attack.
+    #[allow(clippy::type_complexity)] // A pair.
+    pub fn guarded_learner<C, const D: usize>(
+        &self,
+        model: C,
+        optimizer: ModuleOptimizer,
+        schedule: impl Into<ModuleLrScheduler>,
+        guard: &Guard<C, D>,
+        pass: usize,
+    ) -> Result<(Learner<AdversarialModel<C, M, D>>, Guard<C, D>), Error>
+    where
+        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        M: Descend<D>,
+    {
+        self.session.check_model(&model)?;
+        checkpointing(&model)?;
+        guard.check()?;
+        let guard = guard.of(&self.session, pass * self.replays() * self.gradient_computations());
+        let model = AdversarialModel::new(model, self.method.clone(), self.session.clone())
+            .with_probe(guard.probe());
+        Ok((Learner::new(model, optimizer, schedule), guard))
     }
 
     /// One optimiser step on a minibatch, for a loop of your own: one replay of Free-m.
@@ -210,6 +265,16 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
             }
             Err(error) => Err(StepError { error, model }),
         }
+    }
+}
+
+/// Early stopping for those who have none: when the trainer's stopper says so.
+#[derive(Clone)]
+struct WhenAsked(Session);
+
+impl EarlyStoppingStrategy for WhenAsked {
+    fn should_stop(&mut self, _: usize, _: &EventStoreClient) -> bool {
+        self.0.is_stopping()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::tensor::Tensor;
 
 use crate::Error;
+use crate::train::backend::is_remote;
 
 /// Looks at the loss of every n-th step of each worker, from a thread for each.
 ///
@@ -44,9 +45,9 @@ impl LossWatch {
         let due = step.is_multiple_of(self.every);
         watcher.collect(due)?;
         match due {
-            true => watcher.send(step, loss.clone()),
+            true => watcher.send(step, own(loss)),
             false => {
-                watcher.last = Some((step, loss.clone()));
+                watcher.last = Some((step, own(loss)));
                 Ok(())
             }
         }
@@ -105,6 +106,15 @@ impl Watcher {
             Err(TryRecvError::Empty) => Ok(()),
             Err(TryRecvError::Disconnected) => Err(gone()),
         }
+    }
+}
+
+/// The loss, as a tensor of its own where others have clones of it that they drop while this one is
+/// read: Burn 0.22's remote devices then lose the tensor.
+fn own(loss: &Tensor<1>) -> Tensor<1> {
+    match is_remote(&loss.device()) {
+        true => loss.clone().add_scalar(0.0),
+        false => loss.clone(),
     }
 }
 

@@ -69,7 +69,7 @@ fn a_restored_training_continues_with_the_order_that_would_have_come() {
     assert_ne!(passes[0], passes[2], "the loader shuffles");
     assert_eq!(first.state.passes(), 3);
 
-    second.state.begin_pass(2); // as a checkpoint after the second pass does
+    second.state.end_pass(2); // as a checkpoint after the second pass does
     assert_eq!(pass(&loader(&second, 1)), passes[2]);
 }
 

@@ -24,7 +24,8 @@ fn trained() -> TrainerState {
         worker.steps = 10 + u64::from(index);
         state.give_back(worker);
     }
-    state.begin_pass(7);
+    state.end_pass(7);
+    state.pause_pass(5);
     state
 }
 
@@ -49,7 +50,7 @@ fn every_devices_worker_is_recorded_and_restored() {
     restored.clone().try_load_record(record).unwrap();
     assert_eq!(read(&restored, 0), Some((10, vec![1.0; 72])));
     assert_eq!(read(&restored, 1), Some((11, vec![2.0; 72])));
-    assert_eq!((restored.passes(), restored.steps()), (7, 21));
+    assert_eq!((restored.passes(), restored.position(), restored.steps()), (7, 5, 21));
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! Files that are whole or not there.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+
+/// Writes to a temporary name beside `path`, makes sure it is on the disk, then renames: whatever
+/// happens meanwhile, `path` has its old contents or its new ones.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let partial = partial(path);
+    let written = File::create(&partial)
+        .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&partial, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&partial); // what is left of it is of no use
+        failed(path, error)
+    })
+}
+
+/// Whether [`write`] will find its folder and may write there: asked before hours of work.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn can_be_written(path: &Path) -> Result<(), Error> {
+    let partial = partial(path);
+    fs::write(&partial, [])
+        .and_then(|()| fs::remove_file(&partial))
+        .map_err(|error| failed(path, error))
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+/// The error of a file that could not be read or written.
+pub fn failed(path: &Path, reason: impl Display) -> Error {
+    Error::File { path: path.display().to_string(), reason: reason.to_string() }
+}
+
+/// The error of a file whose contents are wrong.
+pub fn damaged(path: &Path, reason: impl Display) -> Error {
+    Error::DamagedFile { path: path.display().to_string(), reason: reason.to_string() }
+}
+
+/// Bytes in hexadecimal: a hash, say.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_leaves_the_old_contents() {
+        let folder = std::env::temp_dir().join(format!("free-at-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("report.json");
+        write(&file, b"old").unwrap();
+        std::os::unix::fs::symlink("/dev/full", partial(&file)).unwrap();
+        assert!(matches!(write(&file, b"new"), Err(Error::File { .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        write(&file, b"new").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

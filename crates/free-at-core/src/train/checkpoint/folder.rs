@@ -1,0 +1,134 @@
+//! The folder: which checkpoints are whole, and how one becomes so.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::files::{failed, hex};
+use crate::{Error, files};
+
+use super::{About, Moment, VERSION};
+
+const ABOUT: &str = "about.json";
+const PREFIX: &str = "step-";
+/// How many checkpoints are kept.
+const KEPT: usize = 2;
+
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    path: Arc<Path>,
+    pub(super) model: String,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path, model: String) -> Result<Self, Error> {
+        fs::create_dir_all(path).map_err(|error| failed(path, error))?;
+        files::can_be_written(&path.join(ABOUT))?;
+        Ok(Self { path: path.into(), model })
+    }
+
+    /// The newest whole checkpoint, and what is wrong with those after it.
+    pub(super) fn newest(&self) -> Result<(Option<(PathBuf, About)>, Vec<String>), Error> {
+        let mut skipped = Vec::new();
+        for (_, path) in self.complete()? {
+            match check(&path) {
+                Ok(about) => return Ok((Some((path, about)), skipped)),
+                Err(why) => skipped.push(format!(
+                    "the checkpoint {} is damaged and was skipped: {why}",
+                    path.display()
+                )),
+            }
+        }
+        Ok((None, skipped))
+    }
+
+    /// Checkpoints that were completed, newest first.
+    fn complete(&self) -> Result<Vec<(u64, PathBuf)>, Error> {
+        let entries = fs::read_dir(&self.path).map_err(|error| failed(&self.path, error))?;
+        let step = |path: &Path| -> Option<u64> {
+            path.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok()
+        };
+        let mut found: Vec<(u64, PathBuf)> = entries
+            .flatten()
+            .filter_map(|entry| step(&entry.path()).map(|step| (step, entry.path())))
+            .collect();
+        found.sort_by(|a, b| b.cmp(a));
+        Ok(found)
+    }
+
+    /// Where the files of the checkpoint of this moment are written until it is complete.
+    pub(super) fn beside(&self, moment: Moment) -> Result<PathBuf, Error> {
+        let path = self.path.join(format!("incomplete-{}", moment.steps));
+        fs::create_dir_all(&path).map_err(|error| failed(&path, error))?;
+        Ok(path)
+    }
+
+    /// Gives the checkpoint its name, and deletes what is older than the last two.
+    pub(super) fn complete_with(
+        &self,
+        moment: Moment,
+        files: Vec<(String, u64, String)>,
+    ) -> Result<(), Error> {
+        let beside = self.beside(moment)?;
+        let Moment { passes, position, steps } = moment;
+        let model = self.model.clone();
+        let about = About { version: VERSION, model, passes, position, steps, files };
+        let json = serde_json::to_vec_pretty(&about).map_err(|error| failed(&beside, error))?;
+        files::write(&beside.join(ABOUT), &json)?;
+        let path = self.path.join(format!("{PREFIX}{steps:010}"));
+        // One of the same step is there if a run went on from an older one, or stopped at once.
+        let replaced = path.with_extension("replaced");
+        let moved = match path.exists() {
+            true => fs::rename(&path, &replaced),
+            false => Ok(()),
+        };
+        moved
+            .and_then(|()| fs::rename(&beside, &path))
+            .and_then(|()| File::open(&*self.path)?.sync_all())
+            .map_err(|error| failed(&path, error))?;
+        self.tidy(&path);
+        Ok(())
+    }
+
+    /// Deletes all but the last checkpoints up to `last`. What cannot be deleted stays.
+    fn tidy(&self, last: &Path) {
+        let complete = self.complete().unwrap_or_default();
+        let kept: Vec<&PathBuf> = complete
+            .iter()
+            .map(|(_, path)| path)
+            .filter(|path| **path <= *last)
+            .take(KEPT)
+            .collect();
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            if path.is_dir() && !kept.contains(&&path) {
+                let _ = fs::remove_dir_all(path);
+            }
+        }
+    }
+}
+
+/// Reads what a checkpoint says of itself, and compares its files with that.
+fn check(path: &Path) -> Result<About, String> {
+    let read = |name: &str| {
+        fs::read(path.join(name)).map_err(|error| format!("{name} cannot be read: {error}"))
+    };
+    let about: About = serde_json::from_slice(&read(ABOUT)?)
+        .map_err(|error| format!("{ABOUT} is not what was written: {error}"))?;
+    if about.version != VERSION {
+        let found = about.version;
+        return Err(format!("its format has version {found}, this program reads {VERSION}"));
+    }
+    for (name, size, hash) in &about.files {
+        let contents = read(name)?;
+        if contents.len() as u64 != *size {
+            return Err(format!("{name} has {} of {size} bytes", contents.len()));
+        }
+        if hex(&Sha256::digest(&contents)) != *hash {
+            return Err(format!("{name} has other contents than were written"));
+        }
+    }
+    Ok(about)
+}
