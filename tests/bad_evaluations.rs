@@ -42,7 +42,8 @@ fn targets_that_do_not_exist_or_are_the_truth() {
         let expected = Error::TargetClass { class: k, classes };
         assert_eq!(aimed(Target::MostLikely(k)), expected);
     }
-    let truth: Vec<usize> = digits::test().images().iter().map(|image| image.label).collect();
+    let digits = digits::test();
+    let truth: Vec<usize> = (0..digits.len()).filter_map(|at| digits.label(at)).collect();
     let mut given: Vec<usize> = truth.iter().map(|label| (label + 1) % classes).collect();
     given[11] = truth[11];
     let expected = Error::TargetIsTruth { sample: 11, class: truth[11] };

@@ -205,8 +205,7 @@ fn rounded_by_hand(model: &SmallCnn) -> f64 {
         examples.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
     let labels: Vec<i64> =
         labels.data().as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect();
-    let truth: Vec<i64> =
-        digits::test().take(SAMPLES).images().iter().map(|image| image.label as i64).collect();
+    let truth: Vec<i64> = (0..SAMPLES).map(|at| digits::test().label(at).unwrap() as i64).collect();
     assert_eq!(labels, truth);
     let answers = |round: bool| -> Vec<i64> {
         let values = values.iter().map(|v| if round { (v * 255.0).round() / 255.0 } else { *v });
@@ -336,13 +335,13 @@ fn inputs_of_other_ranks_are_attacked_by_every_attack() {
 /// attack finds as much on the lattice as beside it.
 #[test]
 fn stored_images_are_attacked_on_the_lattice_by_every_attack() {
-    let images = digits::test().take(SAMPLES).images().to_vec();
+    let digits = digits::test();
     let store = |image: Image| Image {
         pixels: image.pixels.iter().map(|value| (value * 255.0).round() / 255.0).collect(),
         ..image
     };
-    let stored: Vec<Image> = images.into_iter().map(store).collect();
-    let stored = ImageDataset::new(stored, digits::SHAPE, digits::CLASSES).unwrap();
+    let stored: Vec<Image> = (0..SAMPLES).map(|at| store(digits.image(at).unwrap())).collect();
+    let stored = ImageDataset::new(stored, digits.shape(), digits.classes()).unwrap();
     let test = stored.loader(SAMPLES, None, &Device::flex()).unwrap();
     let threat = ThreatModel::linf(Epsilon::pixels(26.0));
     let evaluation = Evaluation::new(threat)

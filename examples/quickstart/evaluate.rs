@@ -66,9 +66,8 @@ pub(crate) fn adversarial_examples(
     data: &Data,
 ) -> Outcome<Pictures> {
     const SHOWN: usize = 6;
-    let images = data.test.images();
-    let shown = images.iter().step_by(images.len() / SHOWN).take(SHOWN).cloned().collect();
-    let shown = ImageDataset::new(shown, digits::SHAPE, digits::CLASSES)?;
+    let every = data.test.len() / SHOWN;
+    let shown = data.test.subset((0..SHOWN).map(|at| at * every).collect());
     let batch = shown.batch(&Device::default())?;
     let draws = Draws::new(data.seed, (0..SHOWN as u64).collect());
     let pictures = |run: &Trained| -> Outcome<ModelPictures> {
@@ -86,7 +85,7 @@ pub(crate) fn adversarial_examples(
     };
     Ok(Pictures {
         images: rows(batch.inputs())?,
-        labels: shown.images().iter().map(|image| image.label).collect(),
+        labels: (0..SHOWN).filter_map(|at| shown.label(at)).collect(),
         models: trained.iter().map(pictures).collect::<Outcome<_>>()?,
         epsilon: threat.epsilon().value(),
     })

@@ -62,8 +62,8 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
     let device = Device::default();
     println!(
         "{} training and {} test images, {threat}, on {device:?}",
-        data.train.images().len(),
-        data.test.images().len()
+        data.train.len(),
+        data.test.len()
     );
 
     // The three runs differ in this line only.

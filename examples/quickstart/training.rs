@@ -47,7 +47,7 @@ impl Data {
             .init(device);
         let mut optimizer = sgd();
         let batches = self.train.loader(BATCH, Some(self.seed), device)?;
-        let per_pass = self.train.images().len().div_ceil(BATCH) * trainer.replays();
+        let per_pass = self.train.len().div_ceil(BATCH) * trainer.replays();
         let steps = per_pass * trainer.epochs(EPOCHS);
         let mut schedule = CosineAnnealingLrSchedulerConfig::new(LEARNING_RATE, steps).init()?;
 

@@ -1,8 +1,8 @@
 //! Clean and robust accuracy over the epochs, as an SVG.
 
 use free_at::train::{EpochMetrics, RobustAccuracyMetric};
-use free_at_examples::plot::{self, Axes};
 use free_at_examples::curve::Curve;
+use free_at_examples::plot::{self, Axes};
 
 /// What a run's metrics say, a line each for accuracy in training (on what the method trains on), clean
 /// accuracy and robust accuracy on held-out samples.

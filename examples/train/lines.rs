@@ -66,9 +66,8 @@ impl TrainingProgressLogger for Lines {
     fn update_split(&mut self, _: usize) {}
 
     fn end_split(&mut self) {
-        let values = self.values.iter().map(|(name, value)| {
-            format!(", {} {value:.3}", name.to_lowercase())
-        });
+        let values =
+            self.values.iter().map(|(name, value)| format!(", {} {value:.3}", name.to_lowercase()));
         let (epoch, epochs, split) = (self.epoch, self.epochs, &self.split);
         let seconds = self.since.elapsed().as_secs_f64();
         println!("epoch {epoch}/{epochs} {split}{}, {seconds:.1} s", values.collect::<String>());

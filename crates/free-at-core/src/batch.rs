@@ -1,6 +1,6 @@
 //! Inputs with their labels.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::objective::Labels;
 use crate::{Bounds, Error};
@@ -69,19 +69,54 @@ impl<const D: usize> Batch<D> {
         bounds: &Bounds,
         device: &Device,
     ) -> Result<Self, Error> {
-        if sample_shape.len() + 1 != D {
-            let expected = vec![0; D - 1];
-            return Err(Error::SampleShape { expected, found: sample_shape.to_vec() });
-        }
+        let shape = batch_shape::<D>(samples.len(), sample_shape)?;
         check_samples(samples, sample_shape.iter().product(), labels, classes, bounds)?;
         let values = samples.iter().flat_map(|sample| sample.as_ref()).copied().collect();
-        let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-        let mut shape = [samples.len(); D];
-        shape[1..].copy_from_slice(sample_shape);
-        let batch = Self::new(
-            Tensor::from_data(TensorData::new::<f32, _>(values, shape), device),
-            Tensor::from_data(labels.as_slice(), device),
-        )?;
+        let inputs = Tensor::from_data(TensorData::new::<f32, _>(values, shape), device);
+        let batch = Self::new(inputs, on_device(labels, device))?;
+        Ok(Self { classes: Some(classes), ..batch })
+    }
+
+    /// A batch of samples that are bytes, each `byte / white`: they are sent to `device` as bytes and become
+    /// floats there, where it can hold bytes.
+    ///
+    /// `sample_shape` is the shape of one sample, and `bytes` has them one after the other, row-major.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::SampleShape`] if `sample_shape` is not of rank `D − 1`,
+    /// [`Error::RaggedBatch`] for another number of bytes than the labels need, [`Error::Label`],
+    /// [`Error::Bounds`] for a white of 0.
+    pub fn from_bytes(
+        bytes: Vec<u8>,
+        sample_shape: &[usize],
+        labels: &[usize],
+        classes: usize,
+        white: u8,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let shape = batch_shape::<D>(labels.len(), sample_shape)?;
+        let features: usize = sample_shape.iter().product();
+        if bytes.len() != features * labels.len() {
+            let sample = bytes.len() / features.max(1);
+            let found = bytes.len() - sample.min(labels.len()) * features;
+            return Err(Error::RaggedBatch { sample, expected: features, found });
+        }
+        if white == 0 {
+            return Err(Error::Bounds { low: 0.0, high: 0.0, feature: None });
+        }
+        let numbered = labels.iter().enumerate();
+        numbered.clone().try_for_each(|(at, &label)| check_label(at, label as i64, classes))?;
+        let inputs = match device.supports_dtype(DType::U8) {
+            true => {
+                let data = TensorData::new::<u8, _>(bytes, shape);
+                Tensor::<D, Int>::from_data(data, (device, DType::U8)).float()
+            }
+            false => {
+                let floats = bytes.into_iter().map(f32::from).collect();
+                Tensor::from_data(TensorData::new::<f32, _>(floats, shape), device)
+            }
+        };
+        let batch = Self::new(inputs.div_scalar(white), on_device(labels, device))?;
         Ok(Self { classes: Some(classes), ..batch })
     }
 
@@ -170,6 +205,21 @@ impl<const D: usize> Batch<D> {
     pub(crate) fn weight(&self) -> f32 {
         self.weight
     }
+}
+
+/// `[n, …]`.
+fn batch_shape<const D: usize>(n: usize, sample: &[usize]) -> Result<[usize; D], Error> {
+    if sample.len() + 1 != D {
+        return Err(Error::SampleShape { expected: vec![0; D - 1], found: sample.to_vec() });
+    }
+    let mut shape = [n; D];
+    shape[1..].copy_from_slice(sample);
+    Ok(shape)
+}
+
+fn on_device(labels: &[usize], device: &Device) -> Tensor<1, Int> {
+    let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    Tensor::from_data(labels.as_slice(), device)
 }
 
 /// Accepts samples on the host that can be a batch: as many labels as samples and at least one,

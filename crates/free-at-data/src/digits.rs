@@ -10,9 +10,10 @@
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use free_at_core::Error;
 
-use crate::{Image, ImageDataset};
+use crate::ImageDataset;
+use crate::dataset::numbered;
+use crate::source::{Memory, Pixels};
 
 /// Number of classes: the digits 0 to 9.
 pub const CLASSES: usize = 10;
@@ -22,62 +23,55 @@ pub const SHAPE: [usize; 3] = [1, 8, 8];
 
 const EMBEDDED: &[u8] = include_bytes!("../data/digits.bin.gz");
 const TRAIN: usize = 1_437;
-const PIXELS: usize = 64;
-const WHITE: f32 = 16.0;
+/// A label and 64 pixels.
+const RECORD: usize = 65;
+const WHITE: u8 = 16;
 
 /// The 1,437 training images.
 ///
 /// ```
-/// use burn::data::dataset::Dataset;
-///
 /// assert_eq!(free_at_data::digits::train().len(), 1_437);
 /// ```
 pub fn train() -> ImageDataset {
-    let mut images = decode();
-    images.truncate(TRAIN);
-    dataset(images)
+    dataset(|records| &records[..TRAIN * RECORD])
 }
 
 /// The 360 test images.
 ///
 /// ```
-/// use burn::data::dataset::Dataset;
-///
 /// assert_eq!(free_at_data::digits::test().len(), 360);
 /// ```
 pub fn test() -> ImageDataset {
-    dataset(decode().split_off(TRAIN))
+    dataset(|records| &records[TRAIN * RECORD..])
 }
 
-fn dataset(images: Vec<Image>) -> ImageDataset {
-    ImageDataset::embedded(images, SHAPE, CLASSES)
+fn dataset(part: impl Fn(&[u8]) -> &[u8]) -> ImageDataset {
+    let records = decode();
+    let records = part(&records).chunks_exact(RECORD);
+    let labels = records.clone().map(|record| record[0].into()).collect();
+    let pixels = Pixels::Bytes(records.flat_map(|record| &record[1..]).copied().collect());
+    let memory = Memory { pixels, labels, shape: SHAPE, white: WHITE };
+    ImageDataset::in_memory(memory, numbered(CLASSES))
 }
 
-fn decode() -> Vec<Image> {
+fn decode() -> Vec<u8> {
     let mut records = Vec::new();
     // The bytes are part of the program and a test decodes them, so this cannot fail.
-    let read: Result<usize, Error> = GzDecoder::new(EMBEDDED)
-        .read_to_end(&mut records)
-        .map_err(|error| Error::Data { reason: error.to_string() });
+    let read = GzDecoder::new(EMBEDDED).read_to_end(&mut records);
     debug_assert!(read.is_ok());
-    let image = |record: &[u8]| Image {
-        pixels: record[1..].iter().map(|&level| f32::from(level) / WHITE).collect(),
-        label: record[0].into(),
-    };
-    records.chunks_exact(1 + PIXELS).map(image).collect()
+    records
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::data::dataset::Dataset;
 
     #[test]
     fn the_embedded_file_holds_every_digit_in_both_splits() {
         for (split, size) in [(train(), 1_437), (test(), 360)] {
             assert_eq!(split.len(), size);
             let mut counts = [0; CLASSES];
-            for image in split.iter().map(Result::unwrap) {
+            for image in (0..size).map(|at| split.image(at).unwrap()) {
                 counts[image.label] += 1;
                 assert!(image.pixels.iter().any(|&pixel| pixel > 0.5));
                 assert!(image.pixels.iter().all(|pixel| (0.0..=1.0).contains(pixel)));

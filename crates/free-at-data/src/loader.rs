@@ -1,61 +1,188 @@
-//! A data loader whose batches may turn out to be wrong.
+//! A data loader whose minibatches come in the same order whatever prepares them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use free_at_core::{Batch, Error};
+use free_at_core::Batch;
 
-type Unchecked<const D: usize> = Arc<dyn DataLoader<Result<Batch<D>, Error>>>;
+use crate::dataset::Assembled;
+use crate::order::shuffled;
+use crate::{DataError, Loading};
 
-/// Turns a loader of `Result<Batch<D>, Error>` into one of batches.
-///
-/// Burn's batchers cannot fail, but its loaders can: a batch that was refused becomes an error of
-/// the loader, which ends a training with that error instead of a panic.
-pub struct CheckedLoader<const D: usize> {
-    inner: Unchecked<D>,
+pub(crate) struct ImageLoader {
+    loading: Loading,
+    device: Device,
+    /// Passes that have begun.
+    passes: AtomicU64,
 }
 
-impl<const D: usize> CheckedLoader<D> {
-    /// Around any loader of batches that may have been refused.
-    pub fn new(inner: Unchecked<D>) -> Self {
-        Self { inner }
+impl ImageLoader {
+    pub(crate) fn new(loading: Loading, device: Device) -> Self {
+        Self { loading, device, passes: AtomicU64::new(0) }
     }
 }
 
-impl<const D: usize> DataLoader<Batch<D>> for CheckedLoader<D> {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch<D>> + 'a> {
-        Box::new(CheckedIterator(self.inner.iter()))
+impl DataLoader<Batch<4>> for ImageLoader {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch<4>> + 'a> {
+        let number = self.passes.fetch_add(1, Ordering::Relaxed);
+        Box::new(ImageIterator { loader: self, number, pass: None, threads: Vec::new(), next: 0 })
     }
 
     fn num_items(&self) -> usize {
-        self.inner.num_items()
+        self.loading.samples()
     }
 
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch<D>>> {
-        Arc::new(Self::new(self.inner.to_device(device)))
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch<4>>> {
+        Arc::new(Self::new(self.loading.clone(), device.clone()))
     }
 
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch<D>>> {
-        Arc::new(Self::new(self.inner.slice(start, end)))
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch<4>>> {
+        let indices = (start..end.min(self.loading.dataset.len())).collect();
+        let dataset = self.loading.dataset.subset(indices);
+        Arc::new(Self::new(Loading { dataset, ..self.loading.clone() }, self.device.clone()))
     }
 }
 
-struct CheckedIterator<'a, const D: usize>(
-    Box<dyn DataLoaderIterator<Result<Batch<D>, Error>> + 'a>,
-);
+/// One pass over the data: which images are in which minibatch.
+struct Pass {
+    loading: Loading,
+    number: u64,
+    order: Vec<usize>,
+}
 
-impl<const D: usize> Iterator for CheckedIterator<'_, D> {
-    type Item = Result<Batch<D>, DatasetError>;
+impl Pass {
+    fn new(loading: &Loading, number: u64) -> Arc<Self> {
+        let n = loading.dataset.len();
+        let order = match loading.shuffle {
+            Some(seed) => shuffled(n, seed, number),
+            None => (0..n).collect(),
+        };
+        Arc::new(Self { loading: loading.clone(), number, order })
+    }
+
+    fn minibatches(&self) -> usize {
+        self.loading.samples().div_ceil(self.loading.batch_size)
+    }
+
+    /// Prepares a minibatch; a panic, of an image decoder say, is an error.
+    fn prepare(&self, minibatch: usize) -> Result<Assembled, DataError> {
+        let size = self.loading.batch_size;
+        let indices = &self.order[minibatch * size..self.order.len().min((minibatch + 1) * size)];
+        let random = self.loading.augment.map(|seed| (seed, self.number));
+        let prepared =
+            catch_unwind(AssertUnwindSafe(|| self.loading.dataset.assemble(indices, random)));
+        prepared.unwrap_or_else(|panic| {
+            let reason = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("it did not say why");
+            Err(DataError::Worker { reason: reason.into() })
+        })
+    }
+}
+
+type Prepared = Result<Assembled, DataError>;
+
+struct ImageIterator<'a> {
+    loader: &'a ImageLoader,
+    number: u64,
+    /// Made with the first minibatch: a resumed run begins passes only to count them.
+    pass: Option<Arc<Pass>>,
+    /// Thread t prepares every `threads`-th minibatch, and each keeps its order.
+    threads: Vec<Receiver<Prepared>>,
+    /// The number of the next minibatch.
+    next: usize,
+}
+
+impl ImageIterator<'_> {
+    fn pass(&mut self) -> Arc<Pass> {
+        let (loading, number) = (&self.loader.loading, self.number);
+        self.pass.get_or_insert_with(|| Pass::new(loading, number)).clone()
+    }
+
+    /// Starts the threads, from the next minibatch on.
+    fn start(&mut self, pass: &Arc<Pass>) {
+        let workers = self.loader.loading.workers;
+        for thread in 0..workers {
+            let (sender, receiver) = sync_channel(self.loader.loading.prefetch);
+            let (pass, first) = (pass.clone(), self.next + thread);
+            std::thread::spawn(move || {
+                for minibatch in (first..pass.minibatches()).step_by(workers) {
+                    // Nobody listens any more: the iterator is gone.
+                    if sender.send(pass.prepare(minibatch)).is_err() {
+                        break;
+                    }
+                }
+            });
+            self.threads.push(receiver);
+        }
+        // Minibatch `next` is the first thread's.
+        let behind = self.next % workers.max(1);
+        self.threads.rotate_right(behind);
+    }
+
+    fn take(&mut self) -> Option<Prepared> {
+        let pass = self.pass();
+        if self.next >= pass.minibatches() {
+            return None;
+        }
+        if self.threads.is_empty() {
+            self.start(&pass);
+        }
+        let minibatch = self.next;
+        self.next += 1;
+        if self.threads.is_empty() {
+            return Some(pass.prepare(minibatch));
+        }
+        let thread = minibatch % self.threads.len();
+        let gone = || Err(DataError::Worker { reason: "it ended".into() });
+        Some(self.threads[thread].recv().unwrap_or_else(|_| gone()))
+    }
+}
+
+impl Iterator for ImageIterator<'_> {
+    type Item = Result<Batch<4>, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.0.next()?.and_then(|batch| batch.map_err(DatasetError::new)))
+        let of = &self.loader.loading.dataset;
+        loop {
+            let batch = match self.take()? {
+                // None of its images decoded.
+                Ok(prepared) if prepared.labels.is_empty() => continue,
+                prepared => prepared.and_then(|prepared| prepared.on(of, &self.loader.device)),
+            };
+            return Some(batch.map_err(DatasetError::new));
+        }
+    }
+
+    /// Passes over minibatches without preparing them, as a resumed run does.
+    fn nth(&mut self, n: usize) -> Option<Self::Item> {
+        if self.threads.is_empty() {
+            self.next += n;
+        } else {
+            for _ in 0..n {
+                if let Err(error) = self.take()? {
+                    return Some(Err(DatasetError::new(error)));
+                }
+            }
+        }
+        self.next()
     }
 }
 
-impl<const D: usize> DataLoaderIterator<Batch<D>> for CheckedIterator<'_, D> {
+impl DataLoaderIterator<Batch<4>> for ImageIterator<'_> {
     fn progress(&self) -> Progress {
-        self.0.progress()
+        let loading = &self.loader.loading;
+        let done = (self.next * loading.batch_size).min(loading.samples());
+        Progress::new(done, loading.samples(), None)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,6 +148,35 @@ impl NetworkConfig {
         of_each!(Self, self, config => config.channels)
     }
 
+    /// The same for images of other channels or another size (channels, height, width) and for another number
+    /// of classes. Only an [`MnistCnn`] asks for the size.
+    #[must_use]
+    pub fn for_images(mut self, [of, height, width]: [usize; 3], of_classes: usize) -> Self {
+        let Sizes { channels, classes, .. } = self.sizes();
+        (*channels, *classes) = (of, of_classes);
+        if let Self::MnistCnn(config) = &mut self {
+            config.image = [height, width];
+        }
+        self
+    }
+
+    /// The same with so many channels after the first convolution, or before a WideResNet's widening. An
+    /// [`MnistCnn`] has no width and stays as it is.
+    #[must_use]
+    pub fn with_width(mut self, channels: usize) -> Self {
+        if let Some(width) = self.sizes().width {
+            *width = channels;
+        }
+        self
+    }
+
+    /// The same with initial weights from another seed.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        of_each!(Self, &mut self, config => config.seed = seed);
+        self
+    }
+
     fn sizes(&mut self) -> Sizes<'_> {
         let (first, last) = match self {
             Self::MnistCnn(_) => ("0.weight", "7.bias"),

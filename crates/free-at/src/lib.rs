@@ -51,6 +51,8 @@
 //! The feature `flex` (default) is a pure-Rust CPU backend; `wgpu`, `vulkan`, `metal`, `cuda`,
 //! `rocm` and `cpu` are Burn's others. `tui` (default) is Burn's terminal dashboard.
 
+pub mod recipe;
+
 pub use free_at_attacks as attacks;
 pub use free_at_core as core;
 pub use free_at_data as data;
@@ -73,7 +75,7 @@ pub mod prelude {
         Attack, AttackTask, Batch, Bounds, Classifier, Draws, Epsilon, Error, FrozenModel, Labels,
         Norm, Objective, Target, ThreatModel,
     };
-    pub use free_at_data::{Image, ImageDataset, digits};
+    pub use free_at_data::{Image, ImageDataset, ImageFolder, Transform, digits};
     pub use free_at_models::{
         Checkpoint, MadryWideResNet, MadryWideResNetConfig, Mlp, MlpConfig, MnistCnn,
         MnistCnnConfig, ModelError, Network, NetworkConfig, Normalize, NormalizeConfig, Normalized,

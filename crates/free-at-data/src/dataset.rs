@@ -1,0 +1,416 @@
+//! Labelled images, in memory or in files.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::data::dataloader::DataLoader;
+use burn::data::dataset::{Dataset, DatasetError};
+use burn::tensor::Device;
+use free_at_core::{Batch, Bounds, Error, check_samples};
+use serde::{Deserialize, Serialize};
+
+use crate::order::shuffled;
+use crate::source::{Memory, Pixels, Raster, Source, SourceShape};
+use crate::transform::{DRAWS, draws};
+use crate::{DataError, Loading, Transform};
+
+/// One labelled image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// Channels, height, width, row-major, in [0, 1].
+    pub pixels: Vec<f32>,
+    /// The class.
+    pub label: usize,
+}
+
+/// Images of one shape, in [0, 1], with their classes. Clones share the images.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use free_at_core::Error;
+/// use free_at_data::{Image, ImageDataset, Transform};
+///
+/// let image = |label| Image { pixels: vec![0.5; 64], label };
+/// let dataset = ImageDataset::new(vec![image(0), image(2)], [1, 8, 8], 3)?;
+/// let batches = dataset.loader(32, Some(0), &Device::flex())?;
+/// assert_eq!(batches.num_items(), 2);
+///
+/// let refused = ImageDataset::new(vec![image(3)], [1, 8, 8], 3);
+/// assert!(matches!(refused, Err(Error::Label { label: 3, .. })));
+///
+/// // For training: augmented, in an order of its own each pass, prepared by two threads.
+/// let augmented = dataset.with_transforms(vec![Transform::PadCrop { pad: 1 }, Transform::Flip])?;
+/// let batches = augmented.loading(32).shuffled(0).with_workers(2).build(&Device::flex())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ImageDataset {
+    source: Arc<dyn Source>,
+    /// Of the source, by index; all, if there is none.
+    chosen: Option<Arc<[usize]>>,
+    transforms: Arc<[Transform]>,
+    shape: [usize; 3],
+    names: Arc<[String]>,
+    skipped: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl ImageDataset {
+    /// Images of `shape` (channels, height, width), each checked.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`] for no image; for the first that is wrong [`Error::RaggedBatch`],
+    /// [`Error::Label`], [`Error::InputNotFinite`] or [`Error::InputOutOfBounds`], with its index.
+    pub fn new(images: Vec<Image>, shape: [usize; 3], classes: usize) -> Result<Self, Error> {
+        let labels: Vec<usize> = images.iter().map(|image| image.label).collect();
+        let pixels: Vec<&[f32]> = images.iter().map(|image| image.pixels.as_slice()).collect();
+        check_samples(&pixels, shape.iter().product(), &labels, classes, &Bounds::default())?;
+        let pixels = Pixels::Floats(pixels.concat());
+        Ok(Self::in_memory(Memory { pixels, labels, shape, white: 255 }, numbered(classes)))
+    }
+
+    /// Images of bytes, one after the other, each channels × height × width, of which `white` is 1 in
+    /// [0, 1] (255, mostly); class `i` is called `names[i]`.
+    ///
+    /// # Errors
+    /// [`DataError::Core`]: [`Error::EmptyBatch`] for no image, [`Error::RaggedBatch`] for another number of
+    /// bytes than the labels need, [`Error::Label`], [`Error::Bounds`] for a white of 0,
+    /// [`Error::InputOutOfBounds`] for a byte above white.
+    pub fn from_bytes(
+        bytes: Vec<u8>,
+        labels: Vec<usize>,
+        shape: [usize; 3],
+        names: Vec<String>,
+        white: u8,
+    ) -> Result<Self, DataError> {
+        let size: usize = shape.iter().product();
+        let (expected, found) = (size * labels.len(), bytes.len());
+        if labels.is_empty() {
+            return Err(Error::EmptyBatch.into());
+        }
+        if found != expected {
+            let sample = found / size.max(1);
+            let found = found.saturating_sub(sample * size);
+            return Err(Error::RaggedBatch { sample, expected: size, found }.into());
+        }
+        if white == 0 {
+            return Err(Error::Bounds { low: 0.0, high: 0.0, feature: None }.into());
+        }
+        let classes = names.len();
+        if let Some((sample, label)) =
+            labels.iter().enumerate().find(|(_, label)| **label >= classes)
+        {
+            return Err(Error::Label { sample, label: *label as i64, classes }.into());
+        }
+        if let Some(at) = bytes.iter().position(|byte| *byte > white) {
+            let value = f32::from(bytes[at]) / f32::from(white);
+            let sample = at / size;
+            return Err(Error::InputOutOfBounds { sample, value, low: 0.0, high: 1.0 }.into());
+        }
+        let pixels = Pixels::Bytes(bytes);
+        Ok(Self::in_memory(Memory { pixels, labels, shape, white }, names))
+    }
+
+    /// Images that are known to be right.
+    pub(crate) fn in_memory(memory: Memory, names: Vec<String>) -> Self {
+        let shape = memory.shape;
+        Self {
+            source: Arc::new(memory),
+            chosen: None,
+            transforms: Arc::new([]),
+            shape,
+            names: names.into(),
+            skipped: Arc::default(),
+        }
+    }
+
+    /// Images of any source, after transforms that give them one shape.
+    pub(crate) fn of(
+        source: impl Source + 'static,
+        names: Vec<String>,
+        transforms: Vec<Transform>,
+    ) -> Result<Self, DataError> {
+        let shape = transformed(source.shape(), &transforms)?;
+        Ok(Self {
+            source: Arc::new(source),
+            chosen: None,
+            transforms: transforms.into(),
+            shape,
+            names: names.into(),
+            skipped: Arc::default(),
+        })
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.chosen.as_ref().map_or(self.source.labels().len(), |chosen| chosen.len())
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of an image after its transforms: channels, height, width.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.names.len()
+    }
+
+    /// What the classes are called.
+    pub fn class_names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What is done to each image before it is part of a minibatch.
+    pub fn transforms(&self) -> &[Transform] {
+        &self.transforms
+    }
+
+    /// The class of image `index`; none beyond the last.
+    pub fn label(&self, index: usize) -> Option<usize> {
+        self.source.labels().get(self.place(index)?).copied()
+    }
+
+    /// Image `index`, after its transforms; of random ones, the middle of what they could be.
+    ///
+    /// # Errors
+    /// [`DataError::Core`] with [`Error::EmptyBatch`] beyond the last image, [`DataError::Undecodable`],
+    /// [`DataError::Transform`], [`DataError::File`].
+    pub fn image(&self, index: usize) -> Result<Image, DataError> {
+        let (raster, label) = self.raster(index, None)?;
+        Ok(Image { pixels: raster.pixels.into_floats(self.source.white()), label })
+    }
+
+    /// The first `n` images, or all if there are fewer.
+    #[must_use]
+    pub fn take(&self, n: usize) -> Self {
+        self.subset((0..n.min(self.len())).collect())
+    }
+
+    /// The images with these indices, in this order; those beyond the last are left out.
+    #[must_use]
+    pub fn subset(&self, indices: Vec<usize>) -> Self {
+        let chosen = indices.into_iter().filter_map(|index| self.place(index)).collect();
+        Self { chosen: Some(chosen), ..self.clone() }
+    }
+
+    /// Two sets without an image in common: all but `held_out` images, and `held_out` that are drawn at
+    /// random. Both keep the order.
+    pub fn split(&self, held_out: usize, seed: u64) -> (Self, Self) {
+        let mut drawn = shuffled(self.len(), seed, 0);
+        let mut rest = drawn.split_off(held_out.min(self.len()));
+        drawn.sort_unstable();
+        rest.sort_unstable();
+        (self.subset(rest), self.subset(drawn))
+    }
+
+    /// The same images with other transforms, which are applied in this order.
+    ///
+    /// # Errors
+    /// [`DataError::Transform`] for one that cannot be applied to images of this shape, or if images would be
+    /// of several shapes.
+    pub fn with_transforms(&self, transforms: Vec<Transform>) -> Result<Self, DataError> {
+        let shape = transformed(self.source.shape(), &transforms)?;
+        Ok(Self { transforms: transforms.into(), shape, ..self.clone() })
+    }
+
+    /// All images in one batch.
+    ///
+    /// # Errors
+    /// Those of [`image`](Self::image), and [`DataError::Core`] with [`Error::EmptyBatch`] for none.
+    pub fn batch(&self, device: &Device) -> Result<Batch<4>, DataError> {
+        let indices: Vec<usize> = (0..self.len()).collect();
+        self.assemble(&indices, None)?.on(self, device)
+    }
+
+    /// Minibatches on `device`, reshuffled for each pass where a seed is given: the short form of
+    /// [`loading`](Self::loading).
+    ///
+    /// # Errors
+    /// [`Error::BatchSize`] for a batch size of 0.
+    pub fn loader(
+        &self,
+        batch_size: usize,
+        shuffle: Option<u64>,
+        device: &Device,
+    ) -> Result<Arc<dyn DataLoader<Batch<4>>>, Error> {
+        let loading = self.loading(batch_size);
+        match shuffle {
+            Some(seed) => loading.shuffled(seed).build(device),
+            None => loading.build(device),
+        }
+    }
+
+    /// Minibatches of `batch_size` images: the builder of a data loader.
+    pub fn loading(&self, batch_size: usize) -> Loading {
+        Loading::new(self.clone(), batch_size)
+    }
+
+    /// Images that did not decode and were left out so far, by name.
+    pub fn skipped(&self) -> Vec<String> {
+        self.skipped_names().iter().cloned().collect()
+    }
+
+    /// Whether preparing an image is work enough for threads of its own.
+    pub(crate) fn is_costly(&self) -> bool {
+        self.source.decodes() || !self.transforms.is_empty()
+    }
+
+    /// The images with these indices, in one piece. `random` is a seed and the number of the pass.
+    ///
+    /// # Errors
+    /// [`DataError::TooManyUndecodable`], and those of the source but for single images that do not decode,
+    /// which are left out.
+    pub(crate) fn assemble(
+        &self,
+        indices: &[usize],
+        random: Option<(u64, u64)>,
+    ) -> Result<Assembled, DataError> {
+        let (mut bytes, mut floats, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for &index in indices {
+            match self.raster(index, random) {
+                Ok((raster, label)) => {
+                    if raster.shape != self.shape {
+                        let [_, height, width] = raster.shape;
+                        return Err(DataError::Transform {
+                            transform: "one size for all".into(),
+                            found: format!("{height}×{width}"),
+                            reason: "images are of several sizes: resize and crop them",
+                        });
+                    }
+                    match raster.pixels {
+                        Pixels::Bytes(of_one) => bytes.extend(of_one),
+                        Pixels::Floats(of_one) => floats.extend(of_one),
+                    }
+                    labels.push(label);
+                }
+                Err(error @ DataError::Undecodable { .. }) => self.skip(&error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        let pixels = match floats.is_empty() {
+            true => Pixels::Bytes(bytes),
+            false => Pixels::Floats(floats),
+        };
+        Ok(Assembled { pixels, labels })
+    }
+
+    fn raster(
+        &self,
+        index: usize,
+        random: Option<(u64, u64)>,
+    ) -> Result<(Raster, usize), DataError> {
+        let place = self.place(index).ok_or(Error::EmptyBatch)?;
+        let random = match self.transforms.is_empty() {
+            true => None,
+            false => random.map(|(seed, pass)| draws(seed, pass, place, self.transforms.len())),
+        };
+        let mut raster = self.source.raster(place)?;
+        for (at, transform) in self.transforms.iter().enumerate() {
+            let own = random.as_ref().map(|draws| &draws[at * DRAWS..(at + 1) * DRAWS]);
+            raster = transform.apply(raster, own)?;
+        }
+        Ok((raster, self.source.labels()[place]))
+    }
+
+    /// Where image `index` is in the source.
+    fn place(&self, index: usize) -> Option<usize> {
+        match &self.chosen {
+            Some(chosen) => chosen.get(index).copied(),
+            None => (index < self.source.labels().len()).then_some(index),
+        }
+    }
+
+    /// Takes note of an image that does not decode.
+    fn skip(&self, error: &DataError) -> Result<(), DataError> {
+        const MOST: usize = 100; // one in so many
+        const SHOWN: usize = 3;
+        let DataError::Undecodable { path, .. } = error else { return Ok(()) };
+        let mut names = self.skipped_names();
+        if names.insert(path.clone()) {
+            log::warn!("left out: {error}");
+        }
+        let (skipped, images) = (names.len(), self.source.labels().len());
+        match skipped * MOST > images {
+            false => Ok(()),
+            true => {
+                let names: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+                let names = names.join(", ");
+                Err(DataError::TooManyUndecodable { skipped, images, names })
+            }
+        }
+    }
+
+    fn skipped_names(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names for classes that have none.
+pub(crate) fn numbered(classes: usize) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}
+
+/// The one shape that the transforms give all images.
+fn transformed(source: SourceShape, transforms: &[Transform]) -> Result<[usize; 3], DataError> {
+    let shape = transforms.iter().try_fold(source, |shape, transform| transform.shape(shape))?;
+    match shape {
+        SourceShape::All(shape) => Ok(shape),
+        SourceShape::Channels(_) => Err(DataError::Transform {
+            transform: "one size for all".into(),
+            found: "images of several sizes".into(),
+            reason: "end with a centre crop or a random resized crop",
+        }),
+    }
+}
+
+/// The values of a minibatch on the host.
+pub(crate) struct Assembled {
+    pixels: Pixels,
+    pub(crate) labels: Vec<usize>,
+}
+
+impl Assembled {
+    /// The minibatch on `device`.
+    pub(crate) fn on(self, of: &ImageDataset, device: &Device) -> Result<Batch<4>, DataError> {
+        let (shape, classes, white) = (of.shape, of.classes(), of.source.white());
+        let labels = &self.labels;
+        Ok(match self.pixels {
+            Pixels::Bytes(bytes) => {
+                Batch::from_bytes(bytes, &shape, labels, classes, white, device)?
+            }
+            Pixels::Floats(floats) => {
+                let images: Vec<&[f32]> = floats.chunks(shape.iter().product()).collect();
+                Batch::from_samples(&images, &shape, labels, classes, &Bounds::default(), device)?
+            }
+        })
+    }
+}
+
+impl Dataset<Image> for ImageDataset {
+    fn get(&self, index: usize) -> Result<Image, DatasetError> {
+        self.image(index).map_err(DatasetError::new)
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+}
+
+impl std::fmt::Debug for ImageDataset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageDataset")
+            .field("images", &self.len())
+            .field("shape", &self.shape)
+            .field("classes", &self.classes())
+            .field("transforms", &self.transforms)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

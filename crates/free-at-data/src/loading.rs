@@ -1,0 +1,94 @@
+//! How minibatches are prepared.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::DataLoader;
+use burn::tensor::Device;
+use free_at_core::{Batch, Error};
+
+use crate::ImageDataset;
+use crate::loader::ImageLoader;
+
+/// Builds a data loader over an [`ImageDataset`], from [`ImageDataset::loading`].
+///
+/// What it yields depends on the seeds alone, neither on the number of threads nor on their speed, so a run
+/// can be repeated, and one that was stopped sees what it would have seen. (Burn's own loader with
+/// worker threads yields minibatches in the order in which they happen to be ready.)
+#[derive(Debug, Clone)]
+pub struct Loading {
+    pub(crate) dataset: ImageDataset,
+    pub(crate) batch_size: usize,
+    pub(crate) shuffle: Option<u64>,
+    pub(crate) augment: Option<u64>,
+    pub(crate) workers: usize,
+    pub(crate) prefetch: usize,
+    pub(crate) drop_last: bool,
+}
+
+impl Loading {
+    pub(crate) fn new(dataset: ImageDataset, batch_size: usize) -> Self {
+        const MOST: usize = 8;
+        let half = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+        let workers = if dataset.is_costly() { half.clamp(1, MOST) } else { 0 };
+        let (shuffle, augment, drop_last) = (None, None, false);
+        Self { dataset, batch_size, shuffle, augment, workers, prefetch: 2, drop_last }
+    }
+
+    /// Another order for each pass, from this seed, and random transforms. Default: the order of the data set,
+    /// and the middle of what a random transform could do.
+    #[must_use]
+    pub fn shuffled(mut self, seed: u64) -> Self {
+        self.shuffle = Some(seed);
+        self.augment = self.augment.or(Some(seed));
+        self
+    }
+
+    /// Random transforms from this seed. Default: that of the order, if it is shuffled.
+    #[must_use]
+    pub fn augmented(mut self, seed: u64) -> Self {
+        self.augment = Some(seed);
+        self
+    }
+
+    /// Threads that prepare minibatches; with 0 the caller does. Default: half the cores, from 1 to 8, for
+    /// images that are decoded or transformed, otherwise 0.
+    #[must_use]
+    pub fn with_workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Minibatches that each thread prepares ahead; at least 1. Default: 2.
+    #[must_use]
+    pub fn with_prefetch(mut self, minibatches: usize) -> Self {
+        self.prefetch = minibatches.max(1);
+        self
+    }
+
+    /// Leaves out a last minibatch that is smaller than the others. Default: it comes.
+    #[must_use]
+    pub fn dropping_last(mut self) -> Self {
+        self.drop_last = true;
+        self
+    }
+
+    /// The loader of minibatches on `device`.
+    ///
+    /// # Errors
+    /// [`Error::BatchSize`] for a batch size of 0.
+    pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<4>>>, Error> {
+        match self.batch_size {
+            0 => Err(Error::BatchSize),
+            _ => Ok(Arc::new(ImageLoader::new(self, device.clone()))),
+        }
+    }
+
+    /// Samples in a pass.
+    pub(crate) fn samples(&self) -> usize {
+        let all = self.dataset.len();
+        match self.drop_last {
+            true => all - all % self.batch_size,
+            false => all,
+        }
+    }
+}

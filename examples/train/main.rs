@@ -1,0 +1,122 @@
+//! Trains a classifier on images, so that it withstands adversarial examples, with a published recipe or
+//! values of your own; loses nothing when it is stopped; and reports how robust it is.
+//!
+//! `cargo run --release --example train -- --dataset cifar10 --data DIR --recipe wong-cifar`
+
+mod arguments;
+mod curves;
+mod data;
+mod lines;
+mod report;
+mod run;
+mod settings;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use burn::tensor::Device;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
+use free_at::prelude::*;
+use free_at_examples::devices;
+
+use crate::arguments::{Arguments, MethodName};
+use crate::run::Run;
+use crate::settings::Settings;
+
+/// As in the quickstart: the system's allocator costs a third of the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<(), Box<dyn Error>> {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches)?;
+    let out = &arguments.out;
+    std::fs::create_dir_all(out)
+        .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
+    let config = out.join("config.json");
+    let asked = Settings::new(arguments.wanted.clone())?;
+    let before = Settings::read(&config)?;
+    let settings = match (before, arguments.resume) {
+        (Some(before), true) => {
+            // A command line that says nothing of the settings goes on with those of the run.
+            let mut own = ["out", "resume", "devices", "strategy", "precision", "workers"].to_vec();
+            own.extend(["metrics_every", "no_report"]);
+            let said = matches.ids().any(|id| {
+                !own.contains(&id.as_str())
+                    && matches.try_contains_id(id.as_str()).unwrap_or(false)
+                    && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
+            });
+            let data = data::load(&before.wanted, &before.recipe.transforms)?;
+            let other = asked.for_data(&data.train).differences(&before)?;
+            if said && !other.is_empty() {
+                return Err(format!(
+                    "the run in {} has other settings ({}): leave them out to go on with it, or begin another with another --out",
+                    out.display(),
+                    other.join(", ")
+                )
+                .into());
+            }
+            before
+        }
+        (Some(_), false) => {
+            return Err(format!(
+                "there is a run in {}: go on with --resume, or choose another --out",
+                out.display()
+            )
+            .into());
+        }
+        (None, _) => asked,
+    };
+
+    let device = |name: &String| {
+        devices::parse(name)
+            .and_then(|device| devices::with_precision(device, &arguments.precision))
+    };
+    let devices = arguments.devices.iter().map(device).collect::<Result<Vec<Device>, _>>()?;
+    let main_device = devices.first().ok_or("--devices: name at least one")?.clone();
+    let data = data::load(&settings.wanted, &settings.recipe.transforms)?;
+    let settings = settings.for_data(&data.train);
+    let run = Run { arguments: &arguments, settings: &settings, devices: &devices, data: &data };
+    run.announce()?;
+    settings.write(&config)?;
+
+    let Settings { wanted, recipe, .. } = &settings;
+    let (threat, warm_up) = (recipe.threat.clone(), wanted.warm_up);
+    match wanted.method {
+        MethodName::Standard => {
+            run.train(&StandardTrainer::new(StandardConfig::new(), main_device)?)
+        }
+        MethodName::Free => {
+            let rows = recipe.batch_size.div_ceil(devices.len());
+            let config = recipe.free().with_batch_size(rows).with_warm_up(warm_up);
+            run.train(&FreeAdversarialTrainer::new(config, main_device)?)
+        }
+        MethodName::Pgd => {
+            let attack = match wanted.step_size {
+                Some(size) => Pgd::new(wanted.steps).with_step_size(size.value()),
+                None => Pgd::new(wanted.steps),
+            };
+            let config = AdversarialConfig::new(threat, attack).with_seed(wanted.seed);
+            run.train(&AdversarialTrainer::new(config.with_warm_up(warm_up), main_device)?)
+        }
+        MethodName::Fast => {
+            let config = FastConfig::new(threat).with_seed(wanted.seed).with_warm_up(warm_up);
+            let config = match wanted.step_size {
+                Some(size) => config.with_step_size(size.value()),
+                None => config,
+            };
+            run.train(&FastAdversarialTrainer::new(config, main_device)?)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The end of a run: curves, and how robust the best model is on the test images.
+
+use std::error::Error;
+
+use burn::module::Module;
+use free_at::core::files;
+use free_at::prelude::*;
+use free_at::train::{Best, EpochMetrics};
+
+use crate::arguments::Suite;
+use crate::curves;
+use crate::run::{Model, Run};
+
+pub(crate) fn finish(
+    run: &Run,
+    method: &str,
+    best: Option<Best>,
+    metrics: &[EpochMetrics],
+) -> Result<(), Box<dyn Error>> {
+    let out = &run.arguments.out;
+    let title = format!("{method}, {:?}", run.settings.wanted.dataset);
+    files::write(&out.join("curves.svg"), curves::draw(&title, metrics, "PGD-10")?.as_bytes())?;
+    let file = match best {
+        Some(best) => {
+            println!(
+                "best of held-out images: {:.1} % under PGD-10 after pass {}",
+                100.0 * best.robust_accuracy,
+                best.epoch
+            );
+            "best.safetensors"
+        }
+        None => "last.safetensors",
+    };
+    if run.arguments.no_report {
+        return Ok(());
+    }
+    let device = run.devices[0].clone();
+    let model = run.settings.recipe.model(&device)?;
+    let model: Model = Checkpoint::open(out.join(file))?.load(model)?.valid();
+    let test = run.data.test.take(run.settings.wanted.samples);
+    let test = test.loader(run.settings.recipe.batch_size, None, &device.without_autodiff())?;
+    let evaluation = Evaluation::new(run.settings.recipe.threat.clone())
+        .with_seed(run.settings.wanted.seed)
+        .with_record(out.join("record.jsonl"));
+    let evaluation = match run.settings.wanted.attacks {
+        Suite::Quick => evaluation.attack(Pgd::new(20)),
+        Suite::Full => {
+            let classes = run.data.test.classes();
+            let auto = AutoAttack::standard().with_compaction();
+            let auto = match classes {
+                10.. => auto,
+                4.. => auto.with_targets(classes - 1),
+                _ => auto.with_targets(classes.max(2) - 1).with_margin(),
+            };
+            evaluation
+                .attack(Pgd::new(20))
+                .attack(Pgd::new(100).with_restarts(5))
+                .attacks(auto.attacks())
+        }
+    };
+    println!("{file} on test images:");
+    let report = evaluation.run(&model, &*test)?;
+    println!("{report}");
+    report.save(out.join("report.json"))?;
+    files::write(&out.join("report.txt"), report.to_string().as_bytes())?;
+    println!("wrote the models, the report and the curves to {}", out.display());
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! What a run was asked for, with every value that follows from it: config.json.
+
+use std::error::Error;
+use std::path::Path;
+
+use free_at::core::files;
+use free_at::prelude::*;
+use free_at::recipe::{Length, Recipe};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::{DataSet, Wanted};
+
+/// Of config.json.
+const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    version: u32,
+    free_at: String,
+    pub(crate) wanted: Wanted,
+    /// The recipe with all that was changed of it.
+    pub(crate) recipe: Recipe,
+}
+
+impl Settings {
+    /// The recipe that is named, or goes with the data, with the values that are given instead of its own.
+    pub(crate) fn new(wanted: Wanted) -> Result<Self, Box<dyn Error>> {
+        let by_data = match wanted.dataset {
+            DataSet::Digits => "digits",
+            DataSet::Mnist | DataSet::FashionMnist => "small",
+            DataSet::Cifar10 | DataSet::Cifar100 => "wong-cifar",
+            DataSet::Folder => "shafahi-imagenet",
+        };
+        let mut recipe = Recipe::named(wanted.recipe.as_deref().unwrap_or(by_data))?;
+        if let Some(name) = &wanted.model {
+            recipe.network = NetworkConfig::named(name, recipe.network.classes())?;
+            // A small-cnn and Madry's network normalise by themselves.
+            let own = matches!(
+                recipe.network,
+                NetworkConfig::SmallCnn(_) | NetworkConfig::MadryWideResNet(_)
+            );
+            recipe.normalize = recipe.normalize.filter(|_| !own);
+        }
+        if wanted.dataset == DataSet::Cifar100 && recipe.normalize.is_some() {
+            recipe.normalize = Some(NormalizeConfig::cifar100());
+        }
+        if let Some(width) = wanted.width {
+            recipe.network = recipe.network.with_width(width);
+        }
+        recipe.network = recipe.network.with_seed(wanted.seed);
+        if let Some(epsilon) = wanted.epsilon {
+            recipe.threat = recipe.threat.with_epsilon(epsilon);
+        }
+        if let Some(replays) = wanted.replays {
+            recipe.replays = replays;
+        }
+        recipe.step_size = wanted.step_size.map(Epsilon::value).or(recipe.step_size);
+        recipe.length = wanted.epochs.map_or(recipe.length, Length::Epochs);
+        recipe.batch_size = wanted.batch_size.unwrap_or(recipe.batch_size);
+        if let Some(rate) = wanted.learning_rate {
+            recipe.rate = recipe.rate.with_highest(rate);
+        }
+        recipe.check()?;
+        let free_at = env!("CARGO_PKG_VERSION").into();
+        Ok(Self { version: VERSION, free_at, wanted, recipe })
+    }
+
+    /// For images of the data set: channels, size and classes are theirs.
+    pub(crate) fn for_data(mut self, data: &ImageDataset) -> Self {
+        self.recipe.network = self.recipe.network.for_images(data.shape(), data.classes());
+        self
+    }
+
+    /// Those of a run that is there already.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Box<dyn Error>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let wrong = |reason: String| format!("{}: {reason}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+        let value: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("it is damaged: {error}")))?;
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {
+                let settings = serde_json::from_value(value);
+                Ok(Some(settings.map_err(|error| wrong(format!("it is damaged: {error}")))?))
+            }
+            found => {
+                let found = found.map_or("none".into(), |version| version.to_string());
+                Err(wrong(format!(
+                    "it has version {found}, this program reads version {VERSION}: go on with the program that began the run, or begin anew with another --out"
+                ))
+                .into())
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        Ok(files::write(path, &serde_json::to_vec_pretty(self)?)?)
+    }
+
+    /// The names of the values that differ.
+    pub(crate) fn differences(&self, other: &Self) -> Result<Vec<String>, Box<dyn Error>> {
+        let (one, other) = (serde_json::to_value(self)?, serde_json::to_value(other)?);
+        let of = |part: &str| {
+            let (one, other) = (one.get(part), other.get(part));
+            let names = one.and_then(|one| one.as_object()).map(|one| one.keys().cloned());
+            let different = |name: &String| {
+                one.and_then(|one| one.get(name)) != other.and_then(|other| other.get(name))
+            };
+            names.into_iter().flatten().filter(different).collect::<Vec<_>>()
+        };
+        Ok([of("wanted"), of("recipe")].concat())
+    }
+}
