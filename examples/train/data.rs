@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use free_at::data::{ImageFolder, Transform, cifar10, cifar100, digits, fashion_mnist, idx};
+use free_at::data::{ImageFolder, cifar10, cifar100, digits, fashion_mnist, idx};
 use free_at::prelude::ImageDataset;
+use free_at::recipe::Recipe;
 
 use crate::arguments::{DataSet, Wanted};
 
@@ -15,8 +16,8 @@ pub(crate) struct Data {
     pub(crate) test: ImageDataset,
 }
 
-/// Reads the data set; the training images get the recipe's transforms.
-pub(crate) fn load(wanted: &Wanted, transforms: &[Transform]) -> Result<Data, Box<dyn Error>> {
+/// Reads the data set; the images get the recipe's transforms, a folder's its own, of the size asked for.
+pub(crate) fn load(wanted: &Wanted, recipe: &Recipe) -> Result<Data, Box<dyn Error>> {
     let folder = || {
         wanted
             .data
@@ -41,8 +42,9 @@ pub(crate) fn load(wanted: &Wanted, transforms: &[Transform]) -> Result<Data, Bo
                 DataSet::Cifar10 => both(cifar10::train, cifar10::test)?,
                 DataSet::Cifar100 => both(cifar100::train, cifar100::test)?,
             };
-            let train = plain.with_transforms(transforms.to_vec())?;
-            (plain, train, test)
+            let train = plain.with_transforms(recipe.transforms.clone())?;
+            let still = |images: ImageDataset| images.with_transforms(recipe.evaluation.clone());
+            (still(plain)?, train, still(test)?)
         }
     };
     const MOST: usize = 1_000;

@@ -57,7 +57,7 @@ fn start() -> Result<(), Box<dyn Error>> {
                     && matches.try_contains_id(id.as_str()).unwrap_or(false)
                     && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
             });
-            let data = data::load(&before.wanted, &before.recipe.transforms)?;
+            let data = data::load(&before.wanted, &before.recipe)?;
             let other = asked.for_data(&data.train).differences(&before)?;
             if said && !other.is_empty() {
                 return Err(format!(
@@ -85,7 +85,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     };
     let devices = arguments.devices.iter().map(device).collect::<Result<Vec<Device>, _>>()?;
     let main_device = devices.first().ok_or("--devices: name at least one")?.clone();
-    let data = data::load(&settings.wanted, &settings.recipe.transforms)?;
+    let data = data::load(&settings.wanted, &settings.recipe)?;
     let settings = settings.for_data(&data.train);
     let run = Run { arguments: &arguments, settings: &settings, devices: &devices, data: &data };
     run.announce()?;

@@ -64,7 +64,7 @@ impl Run<'_> {
             + usize::from(!recipe.drop_last && data.train.len() % recipe.batch_size != 0);
         let passes = recipe.passes(trainer.replays(), minibatches);
         let schedule = recipe.schedule(trainer.replays(), minibatches);
-        let steps = passes * minibatches * trainer.replays();
+        let steps = recipe.steps(trainer.replays(), minibatches);
         println!("{}: {passes} passes, {steps} optimiser steps, rate {schedule}", trainer.name());
         schedule.check()?;
 
@@ -102,7 +102,7 @@ impl Run<'_> {
         let training = checkpoints.keep(trainer, guard.watch(training), Some(&guard));
         let (samples, interval) = guard.samples_and_interval();
         let samples = samples.min(data.held_out.len());
-        println!("probe: PGD-10 on {samples} held-out images after every {interval}. pass");
+        println!("probe: PGD-10 on {samples} held-out images after every {interval} passes");
         stop_on_signal(trainer.stopper())?;
 
         let start = Instant::now();

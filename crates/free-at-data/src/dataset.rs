@@ -299,6 +299,12 @@ impl ImageDataset {
         Ok(Assembled { pixels, labels })
     }
 
+    /// How many share the images: for the test that threads end.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.source)
+    }
+
     fn raster(
         &self,
         index: usize,

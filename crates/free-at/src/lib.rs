@@ -63,6 +63,7 @@ pub use free_at_core::train;
 
 /// What most programs import.
 pub mod prelude {
+    pub use crate::recipe::{Recipe, RecipeError, Schedule};
     pub use free_at_attacks::{
         Apgd, ApgdT, AutoAttack, Bim, Cw, Evaluation, FabT, Fgsm, MiFgsm, Pgd, RFgsm,
         RobustnessReport, Square,

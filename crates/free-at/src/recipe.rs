@@ -56,6 +56,9 @@ pub struct Recipe {
     pub rate: Rate,
     /// Augmentation of training images.
     pub transforms: Vec<Transform>,
+    /// What is done to images that are tested on; nothing random.
+    #[serde(default)]
+    pub evaluation: Vec<Transform>,
     /// Samples in a minibatch.
     pub batch_size: usize,
     /// Whether a last, smaller minibatch is left out.
@@ -114,6 +117,7 @@ impl Recipe {
             sgd: Sgd { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights },
             rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![0.5, 0.75] },
             transforms: vec![Transform::PadCrop { pad: 2 }, Transform::Flip],
+            evaluation: Vec::new(),
             batch_size: 128,
             drop_last: true,
             length: Length::Steps(80_000),
@@ -134,6 +138,10 @@ impl Recipe {
             sgd: Sgd { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All },
             rate: Rate::EveryEpochs { rate: 0.1, factor: 0.1, epochs: 30 },
             transforms: vec![Transform::RandomResizedCrop { size: 224 }, Transform::Flip],
+            evaluation: vec![
+                Transform::Resize { shorter: 256 },
+                Transform::CentreCrop { size: 224 },
+            ],
             batch_size: 256,
             drop_last: false,
             length: Length::Epochs(90),
@@ -142,6 +150,8 @@ impl Recipe {
 
     /// Free-8 of "Fast is better than free" (Wong et al. 2020): the program `train_free.py` of
     /// `locuslab/fast_adversarial`. ε = 8/255, PreActResNet-18, 10 passes over the data.
+    /// (There training is in half precision, and PyTorch's `CyclicLR` also moves the momentum, from 0.9 to 0.8
+    /// where the rate is highest and back; here it stays 0.9.)
     pub fn wong_cifar() -> Self {
         Self {
             name: "wong-cifar".into(),
@@ -156,6 +166,7 @@ impl Recipe {
             sgd: Sgd { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Triangle { peak: 0.04 },
             transforms: vec![Transform::PadCrop { pad: 4 }, Transform::Flip],
+            evaluation: Vec::new(),
             batch_size: 128,
             drop_last: false,
             length: Length::Epochs(80),
@@ -190,10 +201,18 @@ impl Recipe {
             sgd: Sgd { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Cosine { rate: 0.1 },
             transforms: Vec::new(),
+            evaluation: Vec::new(),
             batch_size: 128,
             drop_last: false,
             length: Length::Epochs(96),
         }
+    }
+
+    /// The same with another m. Both kinds of [`Length`] count replays, so that there are as many optimiser
+    /// steps as before, but for the rounding to whole passes.
+    #[must_use]
+    pub fn with_replays(self, replays: usize) -> Self {
+        Self { replays, ..self }
     }
 
     /// Accepts a recipe that can be followed.
@@ -213,6 +232,7 @@ impl Recipe {
         if let Some(normalize) = &self.normalize {
             normalize.check()?;
         }
+        self.rate.check()?;
         self.schedule(self.replays, 1).check()
     }
 
@@ -235,6 +255,12 @@ impl Recipe {
             Length::Steps(steps) => steps.div_ceil((minibatches * replays).max(1)),
             Length::Epochs(epochs) => epochs.div_ceil(replays.max(1)),
         }
+    }
+
+    /// Optimiser steps of that training: whole passes, so with [`Length::Steps`] it can be a part of a pass
+    /// more than was asked for.
+    pub fn steps(&self, replays: usize, minibatches: usize) -> usize {
+        self.passes(replays, minibatches) * minibatches * replays
     }
 
     /// The learning rate at each optimiser step of that training.
@@ -266,7 +292,10 @@ impl Recipe {
 
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let transforms: Vec<String> = self.transforms.iter().map(ToString::to_string).collect();
+        let listed = |transforms: &[Transform]| {
+            let each: Vec<String> = transforms.iter().map(ToString::to_string).collect();
+            if each.is_empty() { "none".into() } else { each.join(", ") }
+        };
         let length = match self.length {
             Length::Steps(steps) => format!("{steps} optimiser steps"),
             Length::Epochs(epochs) => format!("{epochs} epochs, divided by the replays"),
@@ -280,7 +309,6 @@ impl fmt::Display for Recipe {
             Some(NormalizeConfig { mean, std }) => format!("mean {mean:?}, std {std:?}"),
             None => "none before the network".into(),
         };
-        let or_none = |list: String| if list.is_empty() { "none".into() } else { list };
         for (name, value) in [
             ("recipe", self.name.clone()),
             ("network", format!("{:?}", self.network)),
@@ -292,7 +320,8 @@ impl fmt::Display for Recipe {
             ),
             ("optimiser", self.sgd.to_string()),
             ("learning rate", self.rate.to_string()),
-            ("augmentation", or_none(transforms.join(", "))),
+            ("augmentation", listed(&self.transforms)),
+            ("evaluation", listed(&self.evaluation)),
             (
                 "minibatch",
                 format!(

@@ -1,1 +1,117 @@
+use super::*;
 
+use burn::tensor::Device;
+use image::{GrayAlphaImage, GrayImage, ImageBuffer, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
+
+fn class(root: &Path, name: &str) -> PathBuf {
+    let folder = root.join(name);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Two classes, one image each, in `train` and `val`.
+fn layout() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for part in ["train", "val"] {
+        for (name, level) in [("cat", 10), ("dog", 200)] {
+            let folder = class(root.path(), &format!("{part}/{name}"));
+            RgbImage::from_pixel(12, 9, Rgb([level; 3])).save(folder.join("1.png")).unwrap();
+        }
+    }
+    root
+}
+
+#[test]
+fn images_of_every_kind_become_three_channels_of_one_size() {
+    let root = tempfile::tempdir().unwrap();
+    let (a, b) = (class(root.path(), "a"), class(root.path(), "b"));
+    RgbImage::from_pixel(20, 10, Rgb([10, 20, 30])).save(a.join("colour.png")).unwrap();
+    GrayImage::from_pixel(9, 9, Luma([40])).save(a.join("grey.png")).unwrap();
+    RgbaImage::from_pixel(8, 30, Rgba([10, 20, 30, 0])).save(a.join("transparent.png")).unwrap();
+    GrayAlphaImage::from_pixel(9, 9, LumaA([40, 9])).save(b.join("grey-alpha.png")).unwrap();
+    let deep: ImageBuffer<Rgb<u16>, Vec<u16>> =
+        ImageBuffer::from_pixel(9, 9, Rgb([257 * 10, 257 * 20, 257 * 30]));
+    deep.save(b.join("sixteen-bits.png")).unwrap();
+    fs::create_dir(b.join("more")).unwrap();
+    RgbImage::from_pixel(9, 9, Rgb([10, 20, 30])).save(b.join("more/1.BMP")).unwrap();
+    fs::write(b.join("notes.txt"), "no image").unwrap();
+
+    let set = ImageFolder::new(root.path()).with_size(8).all().unwrap();
+    assert_eq!(
+        (set.len(), set.shape(), set.class_names()),
+        (6, [3, 8, 8], &["a".into(), "b".into()][..])
+    );
+    let colour: Vec<f32> =
+        [10.0, 20.0, 30.0].iter().flat_map(|v: &f32| vec![v / 255.0; 64]).collect();
+    let grey = vec![40.0 / 255.0; 192];
+    let expected = [&colour, &grey, &colour, &grey, &colour, &colour];
+    // In the order of their names: more/1.BMP comes before sixteen-bits.png.
+    for (at, expected) in expected.into_iter().enumerate() {
+        assert_eq!(&set.image(at).unwrap().pixels, expected, "image {at}");
+    }
+    let grey = ImageFolder::new(root.path()).with_size(8).grey().all().unwrap();
+    assert_eq!(grey.image(1).unwrap().pixels, vec![40.0 / 255.0; 64]);
+}
+
+#[test]
+fn training_images_are_cropped_at_random_and_others_in_the_middle() {
+    let root = layout();
+    let folder = ImageFolder::new(root.path()).with_size(4);
+    let (train, val) = (folder.train().unwrap(), folder.val().unwrap());
+    assert_eq!((train.len(), train.shape()), (2, [3, 4, 4]));
+    assert!(train.transforms().contains(&Transform::RandomResizedCrop { size: 4 }));
+    assert_eq!(val.transforms()[1], Transform::CentreCrop { size: 4 });
+    assert_eq!(val.batch(&Device::flex()).unwrap().len(), 2);
+}
+
+#[test]
+fn folders_that_are_wrong_are_refused() {
+    let nowhere = ImageFolder::new("nowhere/at/all");
+    assert!(matches!(nowhere.train(), Err(DataError::NoFolder { .. })));
+    let root = layout();
+    let folder = ImageFolder::new(root.path());
+    let wolf = class(root.path(), "val/wolf");
+    GrayImage::new(2, 2).save(wolf.join("1.png")).unwrap();
+    assert!(matches!(folder.val(), Err(DataError::UnknownClass { class, .. }) if class == "wolf"));
+    fs::remove_dir_all(root.path().join("train/dog")).unwrap();
+    assert!(matches!(folder.train(), Err(DataError::Classes { found: 1, .. })));
+    fs::remove_dir_all(root.path().join("train/cat")).unwrap();
+    assert!(matches!(folder.train(), Err(DataError::Classes { found: 0, .. })));
+}
+
+#[test]
+fn a_class_without_validation_images_keeps_its_number() {
+    let root = layout();
+    let ant = class(root.path(), "train/ant");
+    GrayImage::new(2, 2).save(ant.join("1.png")).unwrap();
+    let val = ImageFolder::new(root.path()).val().unwrap();
+    assert_eq!(val.class_names(), ["ant", "cat", "dog"]);
+    assert_eq!((val.label(0), val.label(1)), (Some(1), Some(2)));
+}
+
+#[test]
+fn an_image_that_does_not_decode_is_left_out_and_many_are_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let (a, b) = (class(root.path(), "a"), class(root.path(), "b"));
+    for at in 0..150 {
+        GrayImage::from_pixel(4, 4, Luma([at])).save(a.join(format!("{at:03}.png"))).unwrap();
+        GrayImage::from_pixel(4, 4, Luma([at])).save(b.join(format!("{at:03}.png"))).unwrap();
+    }
+    fs::write(a.join("077.png"), b"\x89PNG and no more").unwrap();
+    let set = ImageFolder::new(root.path()).with_size(4).all().unwrap();
+    let loader = set.loading(10).with_workers(2).build(&Device::flex()).unwrap();
+    for _ in 0..2 {
+        let sizes: usize = loader.iter().map(|batch| batch.unwrap().len()).sum();
+        assert_eq!(sizes, 299);
+    }
+    let skipped = set.skipped();
+    assert!(skipped.len() == 1 && skipped[0].ends_with("077.png"));
+
+    for at in 0..4 {
+        fs::write(b.join(format!("{at:03}.png")), b"nothing").unwrap();
+    }
+    let set = ImageFolder::new(root.path()).with_size(4).all().unwrap();
+    let loader = set.loading(10).build(&Device::flex()).unwrap();
+    let error = loader.iter().find_map(Result::err).unwrap().to_string();
+    assert!(error.contains("of 300 images do not decode"), "{error}");
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Schedule;
+use super::{RecipeError, Schedule};
 
 /// How the learning rate goes over a training of any length.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +57,32 @@ impl Rate {
             | Self::Triangle { peak: rate } => *rate = highest,
         }
         self
+    }
+
+    /// Accepts what [`Schedule`] cannot see any more once it is made for a training.
+    ///
+    /// # Errors
+    /// [`RecipeError::Parameter`].
+    pub fn check(&self) -> Result<(), RecipeError> {
+        match self {
+            Self::Shares { at, .. } => {
+                let outside = at.iter().find(|share| !(0.0..=1.0).contains(*share));
+                if let Some(share) = outside {
+                    return Err(RecipeError::parameter("a share of the steps", "0 to 1", share));
+                }
+                match at.is_sorted() {
+                    true => Ok(()),
+                    false => {
+                        let found = format!("{at:?}");
+                        Err(RecipeError::parameter("the shares of the steps", "ascending", found))
+                    }
+                }
+            }
+            Self::EveryEpochs { epochs: 0, .. } => {
+                Err(RecipeError::parameter("the epochs between two rates", "at least 1", 0))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// For a training of so many optimiser steps, `pass` of them in a pass over the data.

@@ -40,6 +40,8 @@ fn shafahi_imagenet_is_the_authors_program() {
     assert_eq!(recipe.schedule(4, 5_005), Schedule::Piecewise { rate: 0.1, factor: 0.1, at });
     assert_eq!(recipe.transforms, [Transform::RandomResizedCrop { size: 224 }, Transform::Flip]);
     assert_eq!(recipe.normalize, Some(NormalizeConfig::imagenet()));
+    let tested = [Transform::Resize { shorter: 256 }, Transform::CentreCrop { size: 224 }];
+    assert_eq!(recipe.evaluation, tested);
     assert!(matches!(&recipe.network, NetworkConfig::ResNet(it) if it.classes == 1000));
 }
 
@@ -92,6 +94,9 @@ fn values_out_of_range_are_refused() {
         Recipe { replays: 0, ..good() },
         Recipe { length: Length::Epochs(0), ..good() },
         Recipe { rate: Rate::Cosine { rate: -1.0 }, ..good() },
+        Recipe { rate: Rate::EveryEpochs { rate: 0.1, factor: 0.1, epochs: 0 }, ..good() },
+        Recipe { rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![1.5] }, ..good() },
+        Recipe { rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![0.7, 0.5] }, ..good() },
         Recipe { threat: ThreatModel::linf(Epsilon::unit(0.0)), ..good() },
     ] {
         assert!(wrong.check().is_err(), "{wrong}");
@@ -108,4 +113,14 @@ fn the_model_is_the_network_behind_its_normalisation() {
     let images = burn::tensor::Tensor::zeros([2, 1, 8, 8], &device);
     assert_eq!(model.logits(images).dims(), [2, 10]);
     assert!(model.num_params() > 1_000);
+}
+
+#[test]
+fn another_m_takes_as_many_optimiser_steps() {
+    for replays in [1, 2, 4, 8] {
+        let recipe = Recipe::wong_cifar().with_replays(replays);
+        assert_eq!(recipe.steps(recipe.replays, ALL), 80 * ALL);
+    }
+    // Whole passes: 26 of 390 minibatches, 8 times each.
+    assert_eq!(Recipe::shafahi_cifar().steps(8, WHOLE), 81_120);
 }
