@@ -89,7 +89,6 @@ fn start() -> Result<(), Box<dyn Error>> {
     let settings = settings.for_data(&data.train);
     let run = Run { arguments: &arguments, settings: &settings, devices: &devices, data: &data };
     run.announce()?;
-    settings.write(&config)?;
 
     let Settings { wanted, recipe, .. } = &settings;
     let (threat, warm_up) = (recipe.threat.clone(), wanted.warm_up);

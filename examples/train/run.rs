@@ -104,6 +104,8 @@ impl Run<'_> {
         let samples = samples.min(data.held_out.len());
         println!("probe: PGD-10 on {samples} held-out images after every {interval} passes");
         stop_on_signal(trainer.stopper())?;
+        // Only now: what was refused before this is no run to go on with.
+        self.settings.write(&out.join("config.json"))?;
 
         let start = Instant::now();
         let result = training.launch(learner);
