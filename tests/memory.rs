@@ -1,10 +1,16 @@
-//! The memory of an attack does not grow with its steps or restarts. A program of its own, for the
-//! allocator that counts.
+//! The memory of an attack does not grow with its steps or restarts, nor that of a training with its
+//! passes. A program of its own, for the allocator that counts.
 
 #[allow(dead_code)] // the other tests use the rest
 mod reference;
 
+use std::sync::{Arc, Mutex};
+
+use burn::optim::SgdConfig;
+use burn::tensor::{Device, TensorReadError};
+use burn::train::metric::{LossMetric, Metric, MetricMetadata, MetricName, SerializedEntry};
 use free_at::prelude::*;
+use free_at::train::{Checkpoints, Guard, MetricsFile};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -23,8 +29,66 @@ fn peak(attack: impl Attack<4> + 'static) -> f64 {
     (ALLOCATOR.peak_usage() - before) as f64
 }
 
+/// Takes down the peak of each pass.
+#[derive(Clone, Default)]
+struct Peaks(Arc<Mutex<Vec<f64>>>);
+
+impl Metric for Peaks {
+    type Input = ();
+
+    fn name(&self) -> MetricName {
+        Arc::new("Peak".into())
+    }
+
+    fn update(&mut self, _: &(), _: &MetricMetadata) -> Result<SerializedEntry, TensorReadError> {
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        self.0.lock().unwrap().push(ALLOCATOR.peak_usage() as f64);
+        ALLOCATOR.reset_peak_usage();
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn clear(&mut self) {}
+}
+
+/// With all that a long run has: threads that load, augmentation, metrics, a guard, checkpoints.
+fn training() {
+    const PASSES: usize = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let threat = ThreatModel::linf(Epsilon::unit(0.1));
+    let config = FreeConfig::new(threat.clone()).with_replays(2);
+    let trainer = FreeAdversarialTrainer::new(config, Device::flex()).unwrap();
+    let transforms = vec![Transform::PadCrop { pad: 1 }, Transform::Flip];
+    let images = digits::train().take(256).with_transforms(transforms).unwrap();
+    let train = images.loading(32).shuffled(0).with_workers(2).build(trainer.device()).unwrap();
+    let valid = digits::test().take(64).loader(32, None, trainer.device()).unwrap();
+    let model = SmallCnnConfig::new(1, 10).with_width(6).init(trainer.device());
+    let checkpoints = Checkpoints::open(folder.path().join("checkpoint"), &model).unwrap();
+    let guard = Guard::new(threat, Pgd::new(2)).with_share(1.0);
+    let sgd = SgdConfig::new().init();
+    let (learner, guard) = trainer.guarded_learner(model, sgd, 0.05, &guard, 256).unwrap();
+    let peaks = Peaks::default();
+    let metrics = folder.path().join("metrics.jsonl");
+    let training = trainer
+        .training(folder.path(), train, valid)
+        .metrics((LossMetric::new(),))
+        .metric_train(peaks.clone())
+        .with_metric_logger(MetricsFile::open(metrics, 0, trainer.clock()).unwrap())
+        .with_application_logger(None)
+        .num_epochs(PASSES);
+    let result = checkpoints.keep(&trainer, guard.watch(training), Some(&guard)).launch(learner);
+    assert!(result.error.is_none() && guard.best().is_some());
+    let peaks = peaks.0.lock().unwrap();
+    assert_eq!(peaks.len(), PASSES);
+    let (early, late) = (&peaks[1..4], &peaks[PASSES - 3..]);
+    let highest = |of: &[f64]| of.iter().copied().fold(0.0, f64::max);
+    assert!(highest(late) < GROWTH * highest(early), "{peaks:?}");
+}
+
 #[test]
-fn memory_does_not_grow_with_steps_or_restarts() {
+fn memory_does_not_grow_with_steps_restarts_or_passes() {
     peak(Pgd::new(10)); // fills pools that stay
     let few = peak(Pgd::new(10));
     assert!(few > 0.0);
@@ -39,4 +103,5 @@ fn memory_does_not_grow_with_steps_or_restarts() {
     assert!(fab(100) < GROWTH * fab(10));
     let square = |queries| peak(Square::new().with_queries(queries));
     assert!(square(300) < GROWTH * square(10));
+    training(); // not beside the others, whose memory it would count
 }

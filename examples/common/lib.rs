@@ -5,3 +5,8 @@ pub mod data;
 pub mod devices;
 pub mod network;
 pub mod plot;
+
+/// The guide's programs, which are tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+pub struct Guide;

@@ -77,7 +77,7 @@ pub fn draw_over(
             .position(SeriesLabelPosition::LowerLeft)
             .margin(16)
             .label_font(("sans-serif", 15))
-            .background_style(WHITE.mix(0.9))
+            .background_style(WHITE.mix(0.5))
             .border_style(RGBColor(200, 200, 200))
             .draw()?;
         area.present()?;

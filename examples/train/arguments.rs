@@ -101,7 +101,8 @@ pub(crate) struct Wanted {
     /// and keeps the last model. Default: a tenth, at most 1,000.
     #[arg(long, value_name = "N")]
     pub(crate) held_out: Option<usize>,
-    /// What to do about catastrophic overfitting beyond saying so. Ordinary training only ever reports it.
+    /// What to do about catastrophic overfitting beyond saying so. Ordinary training loses what robustness it
+    /// had at first, so there it is left alone, and the last model is the one that is reported on.
     #[arg(long, value_enum, default_value_t = OnOverfitting::Restore)]
     pub(crate) on_overfitting: OnOverfitting,
     /// Ends training when robust accuracy on the held-out images has not risen for this many passes.

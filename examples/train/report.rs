@@ -7,7 +7,7 @@ use free_at::core::files;
 use free_at::prelude::*;
 use free_at::train::{Best, EpochMetrics};
 
-use crate::arguments::Suite;
+use crate::arguments::{MethodName, Suite};
 use crate::curves;
 use crate::run::{Model, Run};
 
@@ -20,7 +20,9 @@ pub(crate) fn finish(
     let out = &run.arguments.out;
     let title = format!("{method}, {:?}", run.settings.wanted.dataset);
     files::write(&out.join("curves.svg"), curves::draw(&title, metrics, "PGD-10")?.as_bytes())?;
-    let file = match best {
+    // Ordinary training is most robust where it has learnt least: its result is the last model.
+    let ordinary = run.settings.wanted.method == MethodName::Standard;
+    let file = match best.filter(|_| !ordinary) {
         Some(best) => {
             println!(
                 "best of held-out images: {:.1} % under PGD-10 after pass {}",

@@ -123,7 +123,8 @@ impl Run<'_> {
                 format!("{error}; the checkpoints before it are in {}", out.display()).into()
             );
         }
-        if let Some(overfitting) = guard.overfitting() {
+        let ordinary = self.settings.wanted.method == MethodName::Standard;
+        if let Some(overfitting) = guard.overfitting().filter(|_| !ordinary) {
             println!("{overfitting}");
         }
         if trainer.stopper().should_stop() {

@@ -123,7 +123,7 @@ where
     }
 
     /// What share of a pass's gradient computations the probe may take. Where that is not enough for
-    /// 64 samples, it is made less often. Default: 0.03.
+    /// 64 samples, it is made less often, but always after the first pass. Default: 0.03.
     #[must_use]
     pub fn with_share(mut self, share: f64) -> Self {
         self.settings.share = share;

@@ -70,7 +70,9 @@ impl<C: Classifier<D> + Module + 'static, const D: usize> Probe<C, D> {
         batch: &Batch<D>,
         pass: u64,
     ) -> Result<Option<RobustCount>, Error> {
-        if !pass.is_multiple_of(self.every.load(Ordering::Relaxed).max(1)) {
+        let due = pass.is_multiple_of(self.every.load(Ordering::Relaxed).max(1));
+        // The first pass too: a short run shall have a best model.
+        if !due && pass > 1 {
             return Ok(None);
         }
         let Some((first, count)) = self.turn(model, batch.len(), pass) else { return Ok(None) };
