@@ -23,7 +23,7 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// Whether [`write`] will find its folder and may write there: asked before hours of work.
+/// Whether [`write()`] will find its folder and may write there: asked before hours of work.
 ///
 /// # Errors
 /// [`Error::File`].

@@ -3,7 +3,7 @@
 mod folder;
 mod part;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleDisplay, ModuleVisitor, Param};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::train::{AdversarialModel, Descend, Guard, RunError, Trainer, TrainerState};
 use crate::{Classifier, files};
 
-use folder::Folder;
+use folder::{Folder, Found};
 use part::{Part, PartCheckpointer, Written};
 
 /// A folder of checkpoints of one training: parameters, optimiser, schedule, perturbations, and the
@@ -71,7 +71,7 @@ use part::{Part, PartCheckpointer, Written};
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
     folder: Folder,
-    newest: Option<(PathBuf, About)>,
+    newest: Option<Found>,
     skipped: Vec<String>,
 }
 

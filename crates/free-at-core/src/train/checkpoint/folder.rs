@@ -16,6 +16,9 @@ const PREFIX: &str = "step-";
 /// How many checkpoints are kept.
 const KEPT: usize = 2;
 
+/// A whole checkpoint and what it says of itself.
+pub(super) type Found = (PathBuf, About);
+
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     path: Arc<Path>,
@@ -30,7 +33,7 @@ impl Folder {
     }
 
     /// The newest whole checkpoint, and what is wrong with those after it.
-    pub(super) fn newest(&self) -> Result<(Option<(PathBuf, About)>, Vec<String>), Error> {
+    pub(super) fn newest(&self) -> Result<(Option<Found>, Vec<String>), Error> {
         let mut skipped = Vec::new();
         for (_, path) in self.complete()? {
             match check(&path) {

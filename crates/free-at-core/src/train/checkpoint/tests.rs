@@ -1,6 +1,7 @@
 use super::*;
 
 use std::fs;
+use std::path::PathBuf;
 
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::lr_scheduler::LrSchedulerRecord;
@@ -90,7 +91,8 @@ fn the_last_two_are_kept_and_the_newest_is_restored() {
 
 #[test]
 fn a_damaged_checkpoint_is_skipped_and_the_one_before_is_used() {
-    let damages: [(&str, fn(&Path)); 4] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
         ("has other contents", |file| {
             let mut bytes = fs::read(file).unwrap();
             let middle = bytes.len() / 2;
