@@ -1,5 +1,5 @@
 //! Fashion-MNIST: 60,000 and 10,000 grey images of 28×28 in ten classes (Xiao et al. 2017), from its IDX
-//! files: see [`idx`](crate::idx).
+//! files: see [`idx`].
 
 use std::path::Path;
 

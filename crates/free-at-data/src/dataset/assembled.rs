@@ -1,0 +1,92 @@
+//! Minibatches on the host.
+
+use burn::tensor::Device;
+use free_at_core::{Batch, Bounds};
+
+use super::ImageDataset;
+use crate::DataError;
+use crate::source::Pixels;
+
+/// The values of a minibatch on the host.
+pub(crate) struct Assembled {
+    pixels: Pixels,
+    pub(crate) labels: Vec<usize>,
+}
+
+impl Assembled {
+    /// The minibatch on `device`.
+    pub(crate) fn on(self, of: &ImageDataset, device: &Device) -> Result<Batch<4>, DataError> {
+        let (shape, classes, white) = (of.shape, of.classes(), of.source.white());
+        let labels = &self.labels;
+        Ok(match self.pixels {
+            Pixels::Bytes(bytes) => {
+                Batch::from_bytes(bytes, &shape, labels, classes, white, device)?
+            }
+            Pixels::Floats(floats) => {
+                let images: Vec<&[f32]> = floats.chunks(shape.iter().product()).collect();
+                Batch::from_samples(&images, &shape, labels, classes, &Bounds::default(), device)?
+            }
+        })
+    }
+}
+
+impl ImageDataset {
+    /// The images with these indices, in one piece. `random` is a seed and the number of the pass.
+    ///
+    /// # Errors
+    /// [`DataError::TooManyUndecodable`], and those of the source but for single images that do not decode,
+    /// which are left out.
+    pub(crate) fn assemble(
+        &self,
+        indices: &[usize],
+        random: Option<(u64, u64)>,
+    ) -> Result<Assembled, DataError> {
+        let (mut bytes, mut floats, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for &index in indices {
+            match self.raster(index, random) {
+                Ok((raster, label)) => {
+                    if raster.shape != self.shape {
+                        let [_, height, width] = raster.shape;
+                        return Err(DataError::Transform {
+                            transform: "one size for all".into(),
+                            found: format!("{height}×{width}"),
+                            reason: "images are of several sizes: resize and crop them",
+                        });
+                    }
+                    match raster.pixels {
+                        Pixels::Bytes(of_one) => bytes.extend(of_one),
+                        Pixels::Floats(of_one) => floats.extend(of_one),
+                    }
+                    labels.push(label);
+                }
+                Err(error @ DataError::Undecodable { .. }) => self.skip(&error)?,
+                Err(error) => return Err(error),
+            }
+        }
+        let pixels = match floats.is_empty() {
+            true => Pixels::Bytes(bytes),
+            false => Pixels::Floats(floats),
+        };
+        Ok(Assembled { pixels, labels })
+    }
+
+    /// Takes note of an image that does not decode.
+    fn skip(&self, error: &DataError) -> Result<(), DataError> {
+        const MOST: usize = 100; // one in so many
+        const SHOWN: usize = 3;
+        let DataError::Undecodable { path, .. } = error else { return Ok(()) };
+        let mut names = self.skipped_names();
+        if names.insert(path.clone()) {
+            log::warn!("left out: {error}");
+        }
+        let (skipped, images) = (names.len(), self.source.labels().len());
+        match skipped * MOST > images {
+            false => Ok(()),
+            true => {
+                let names: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+                let names = names.join(", ");
+                Err(DataError::TooManyUndecodable { skipped, images, names })
+            }
+        }
+    }
+}
