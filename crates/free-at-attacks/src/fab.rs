@@ -2,7 +2,7 @@
 
 mod hyperplane;
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,7 @@ impl FabT {
         let mut search = Search {
             point: self.start(task, run),
             closest: task.inputs().clone(),
-            norms: Tensor::full([task.len()], f32::INFINITY, &task.inputs().device()),
+            norms: Tensor::full([task.len()], f32::INFINITY, (&task.inputs().device(), DType::F32)),
         };
         for _ in 0..self.steps {
             let here = standing.task();

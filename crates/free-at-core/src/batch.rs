@@ -1,6 +1,6 @@
 //! Inputs with their labels.
 
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::objective::Labels;
 use crate::{Bounds, Error};
@@ -72,7 +72,8 @@ impl<const D: usize> Batch<D> {
         let shape = batch_shape::<D>(samples.len(), sample_shape)?;
         check_samples(samples, sample_shape.iter().product(), labels, classes, bounds)?;
         let values = samples.iter().flat_map(|sample| sample.as_ref()).copied().collect();
-        let inputs = Tensor::from_data(TensorData::new::<f32, _>(values, shape), device);
+        let inputs =
+            Tensor::from_data(TensorData::new::<f32, _>(values, shape), (device, DType::F32));
         let batch = Self::new(inputs, on_device(labels, device))?;
         Ok(Self { classes: Some(classes), ..batch })
     }
@@ -109,11 +110,11 @@ impl<const D: usize> Batch<D> {
         let inputs = match device.supports_dtype(DType::U8) {
             true => {
                 let data = TensorData::new::<u8, _>(bytes, shape);
-                Tensor::<D, Int>::from_data(data, (device, DType::U8)).float()
+                Tensor::<D, Int>::from_data(data, (device, DType::U8)).cast(FloatDType::F32)
             }
             false => {
                 let floats = bytes.into_iter().map(f32::from).collect();
-                Tensor::from_data(TensorData::new::<f32, _>(floats, shape), device)
+                Tensor::from_data(TensorData::new::<f32, _>(floats, shape), (device, DType::F32))
             }
         };
         let batch = Self::new(inputs.div_scalar(white), on_device(labels, device))?;

@@ -1,6 +1,6 @@
 //! Random numbers that depend on what is drawn for, and on nothing else.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
@@ -122,7 +122,7 @@ impl Draws {
         let mut values = vec![0.0; shape[0] * features];
         let rows = values.par_chunks_mut(features.max(1)).zip(&self.samples);
         rows.for_each(|(row, &sample)| draw(&mut self.generator(sample), row));
-        Tensor::from_data(TensorData::new(values, shape), device)
+        Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
     }
 
     fn generator(&self, sample: u64) -> Xoshiro256PlusPlus {

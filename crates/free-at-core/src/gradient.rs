@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::module::Module;
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{DType, Gradients, Tensor};
 
 use crate::objective::Labels;
-use crate::{Classifier, Error, Objective};
+use crate::{Classifier, Error, Objective, precision};
 
 /// One backward pass from `loss`: the gradient in `inputs`, and the gradients of everything else.
 ///
@@ -67,6 +67,8 @@ pub struct FrozenModel<const D: usize> {
     differentiable: Box<dyn Classifier<D>>,
     /// For predictions: off the autodiff device altogether. Shares the parameters' memory.
     plain: Box<dyn Classifier<D>>,
+    /// The type of float that it computes in.
+    dtype: DType,
     forward_passes: AtomicU64,
     gradient_computations: AtomicU64,
 }
@@ -77,7 +79,9 @@ impl<const D: usize> FrozenModel<D> {
         // `valid` first: it brings running statistics up to date, which `freeze` alone does not.
         let plain = model.valid();
         let differentiable = plain.clone().train().freeze();
+        let dtype = precision::of(&plain);
         Self {
+            dtype,
             differentiable: Box::new(differentiable),
             plain: Box::new(plain),
             forward_passes: AtomicU64::new(0),
@@ -99,7 +103,8 @@ impl<const D: usize> FrozenModel<D> {
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
-        one_row_each(n, self.plain.logits(inputs.without_autodiff()))
+        let inputs = inputs.without_autodiff();
+        one_row_each(n, precision::logits(&*self.plain, inputs, self.dtype))
     }
 
     /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
@@ -129,7 +134,8 @@ impl<const D: usize> FrozenModel<D> {
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
         let inputs = inputs.without_autodiff().autodiff().require_grad();
-        let logits = one_row_each(n, self.differentiable.logits(inputs.clone()))?;
+        let logits = precision::logits(&*self.differentiable, inputs.clone(), self.dtype);
+        let logits = one_row_each(n, logits)?;
         let values = values(logits.clone())?;
         let gradient = match values.is_tracked() {
             // The sum's gradient in one sample's input is that of its own value.

@@ -24,6 +24,7 @@ mod gradient;
 mod norm;
 mod objective;
 mod perturbation;
+mod precision;
 mod target;
 mod task;
 mod threat;

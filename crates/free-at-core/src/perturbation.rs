@@ -1,6 +1,6 @@
 //! The perturbations that a threat model allows around samples of one shape.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::{Draws, Norm};
 
@@ -208,7 +208,7 @@ impl<const D: usize> PerturbationSet<D> {
 
     fn freeze(&self, delta: Tensor<D>) -> Tensor<D> {
         match &self.scale {
-            Some((scale, _)) => delta * scale.clone().greater_scalar(0.0).float(),
+            Some((scale, _)) => delta * scale.clone().greater_scalar(0.0).cast(FloatDType::F32),
             None => delta,
         }
     }

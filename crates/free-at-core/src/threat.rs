@@ -1,6 +1,6 @@
 //! What an adversary may do to an input.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::perturbation::InputBounds;
@@ -113,7 +113,10 @@ impl ThreatModel {
         let features: usize = sample.iter().product();
         let device = inputs.device().without_autodiff();
         let per_feature = |what, values: &[f32]| match values.len() == features {
-            true => Ok(Tensor::from_data(TensorData::new(values.to_vec(), sample), &device)),
+            true => {
+                let data = TensorData::new(values.to_vec(), sample);
+                Ok(Tensor::from_data(data, (&device, DType::F32)))
+            }
             false => Err(Error::FeatureCount { what, expected: features, found: values.len() }),
         };
         let bounds = match &self.bounds {

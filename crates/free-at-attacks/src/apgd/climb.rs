@@ -1,6 +1,6 @@
 //! The state of an APGD run, sample by sample, and its step-size rule.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, FloatDType, Int, Tensor};
 use free_at_core::{InputGradient, PerturbationSet};
 
 use crate::standing::{column, per_sample};
@@ -74,7 +74,7 @@ impl<const D: usize> Climb<D> {
         self.gradient = found.gradient;
         self.value = found.values;
         let rose = self.value.clone().greater(self.compared.clone());
-        self.rises = self.rises.clone() + rose.float();
+        self.rises = self.rises.clone() + rose.cast(FloatDType::F32);
         self.compared = self.value.clone();
 
         let better = self.value.clone().greater(self.best_value.clone());

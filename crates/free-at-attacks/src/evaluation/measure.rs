@@ -1,6 +1,6 @@
 //! Whether an attack kept to what it was allowed, by measuring again.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, FloatDType, Tensor};
 use free_at_core::{Error, PerturbationSet};
 
 /// Rounding of a norm over many features and of ε itself, with room to spare; a defect of an attack
@@ -27,7 +27,7 @@ pub(super) fn norms<const D: usize>(
     let within = match allowed.scale() {
         // What may not move has not moved at all.
         Some(scale) => {
-            let frozen = scale.clone().equal_scalar(0.0).float();
+            let frozen = scale.clone().equal_scalar(0.0).cast(FloatDType::F32);
             let moved = ((adversarial.clone() - inputs.clone()) * frozen).flatten::<2>(1, D - 1);
             let still = moved.equal_scalar(0.0).all_dim(1).squeeze_dim::<1>(1);
             within.bool_and(still)

@@ -148,7 +148,10 @@ impl Samples {
             .flat_map(|&sample| self.inputs[sample * features..][..features].iter().copied());
         let mut shape = [samples.len(); D];
         shape[1..].copy_from_slice(&self.shape);
-        let inputs = Tensor::from_data(TensorData::new::<f32, _>(rows.collect(), shape), device);
+        let inputs = Tensor::from_data(
+            TensorData::new::<f32, _>(rows.collect(), shape),
+            (device, DType::F32),
+        );
         let classes = |of: &[i64]| {
             let classes: Vec<i64> = samples.iter().map(|&sample| of[sample]).collect();
             Tensor::<1, Int>::from_data(classes.as_slice(), device)

@@ -1,6 +1,6 @@
 //! The smallest step onto a hyperplane within the input bounds.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use free_at_core::{Norm, PerturbationSet};
 
 use crate::standing::column;
@@ -54,7 +54,7 @@ const NEWTON_STEPS: usize = 16;
 
 /// How far each feature moves, `[n, features]`, to cover `distance`, `[n, 1]`, at weights |w|.
 fn lengths(norm: Norm, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
-    let weighs = w.clone().greater_scalar(0.0).float();
+    let weighs = w.clone().greater_scalar(0.0).cast(FloatDType::F32);
     let speed = match norm {
         Norm::Linf => weighs.clone(),
         Norm::L2 => w.clone(),
@@ -168,7 +168,7 @@ mod tests {
             let (point, w) = (numbers.clone().slice_dim(0, 0).abs(), numbers.slice_dim(0, 1));
             // Dark pixels of all sizes down to 1e-4 or so, which have hardly any room below.
             let point = point.powf_scalar(1.0 - size);
-            let rises = w.clone().lower_scalar(0.0).float();
+            let rises = w.clone().lower_scalar(0.0).cast(FloatDType::F32);
             let room = rises.clone() * point.clone().neg().add_scalar(1.0)
                 + rises.neg().add_scalar(1.0) * point.clone();
             let reach = (w.clone().abs() * room).sum().into_scalar::<f32>();

@@ -1,6 +1,6 @@
 //! Where Square changes an image: windows, stripes and bumps, drawn for each sample.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use free_at_core::Draws;
 
 /// A sample as Square sees it: channels of a plane.
@@ -50,7 +50,8 @@ impl Canvas {
         let signs = draws.units(self.channels * self.width).concat();
         let signs = signs.into_iter().map(sign).collect();
         let shape = [draws.len(), self.channels, 1, self.width];
-        let signs = Tensor::<4>::from_data(TensorData::new::<f32, _>(signs, shape), device);
+        let signs =
+            Tensor::<4>::from_data(TensorData::new::<f32, _>(signs, shape), (device, DType::F32));
         signs.expand(self.shape(draws.len()))
     }
 
@@ -83,7 +84,7 @@ impl Canvas {
             unit(values)
         };
         let values: Vec<f32> = draws.units(tiles * (1 + channels)).iter().flat_map(plane).collect();
-        Tensor::from_data(TensorData::new(values, self.shape(draws.len())), device)
+        Tensor::from_data(TensorData::new(values, self.shape(draws.len())), (device, DType::F32))
     }
 }
 
@@ -118,14 +119,17 @@ impl<'a> Windows<'a> {
     pub(crate) fn signs(&self) -> Tensor<4> {
         let signs = self.units.iter().flat_map(|units| &units[5..]).map(|unit| sign(*unit));
         let shape = [self.units.len(), self.canvas.channels, 1, 1];
-        Tensor::from_data(TensorData::new::<f32, _>(signs.collect(), shape), self.device)
+        Tensor::from_data(
+            TensorData::new::<f32, _>(signs.collect(), shape),
+            (self.device, DType::F32),
+        )
     }
 
     /// 1 in the window, `[n, 1, h, w]`.
     pub(crate) fn mask(&self, window: Window) -> Tensor<4> {
         let within = |at: Tensor<4, Int>, length: usize| {
-            let from = at.clone().greater_equal_scalar(0).float();
-            from * at.lower_scalar(length as i64).float()
+            let from = at.clone().greater_equal_scalar(0).cast(FloatDType::F32);
+            from * at.lower_scalar(length as i64).cast(FloatDType::F32)
         };
         let [row, column] = self.place(window);
         within(row, self.size[0]) * within(column, self.size[1])
@@ -140,7 +144,8 @@ impl<'a> Windows<'a> {
         let [row, column] = self.place(Window::First).map(|at| at.expand(shape).clamp(0, side - 1));
         let upright = row.clone().mul_scalar(side) + column.clone();
         let at = upright.mask_where(lies, column.mul_scalar(side) + row).reshape([-1]);
-        let values = Tensor::<1>::from_data(bump(self.size[0]).as_slice(), self.device);
+        let values =
+            Tensor::<1>::from_data(bump(self.size[0]).as_slice(), (self.device, DType::F32));
         values.select(0, at).reshape(shape) * mask
     }
 

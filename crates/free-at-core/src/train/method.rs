@@ -8,7 +8,7 @@ use burn::tensor::{Gradients, Tensor};
 
 use crate::gradient::{backward, one_row_each};
 use crate::train::Worker;
-use crate::{Batch, Classifier, Error, Objective};
+use crate::{Batch, Classifier, Error, Objective, precision};
 
 /// The configuration of a training method, whatever the rank of its inputs.
 pub trait Method: Clone + Debug + Send + Sync + 'static {
@@ -93,12 +93,12 @@ impl Descent {
     }
 }
 
-fn mean_loss<C: Classifier<D>, const D: usize>(
+fn mean_loss<C: Classifier<D> + Module, const D: usize>(
     model: &C,
     inputs: Tensor<D>,
     batch: &Batch<D>,
 ) -> Result<(Tensor<1>, Tensor<2>), Error> {
-    let logits = one_row_each(batch.len(), model.logits(inputs))?;
+    let logits = one_row_each(batch.len(), precision::logits(model, inputs, precision::of(model)))?;
     batch.check_logits(logits.dims()[1])?;
     let loss = Objective::CrossEntropy.values(logits.clone(), &batch.truth())?.mean();
     match loss.is_tracked() {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 use crate::{
     Attack, AttackTask, Batch, Classifier, Draws, Error, FrozenModel, Labels, ThreatModel,
@@ -83,7 +83,7 @@ impl<C: Classifier<D> + Module + 'static, const D: usize> Probe<C, D> {
         let truth = Labels::untargeted(labels.clone());
         let task = AttackTask::new(&frozen, inputs, truth, &self.threat, draws)?;
         let logits = frozen.logits(self.attack.perturb(&task)?)?;
-        let right = logits.argmax(1).squeeze_dim::<1>(1).equal(labels).float().sum();
+        let right = logits.argmax(1).squeeze_dim::<1>(1).equal(labels).cast(FloatDType::F32).sum();
         Ok(Some(RobustCount { right, samples: count }))
     }
 

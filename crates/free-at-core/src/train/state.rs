@@ -7,7 +7,7 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param, ParamId,
 };
-use burn::tensor::{Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 
 use crate::{Draws, Error};
 
@@ -303,8 +303,8 @@ impl TrainerState {
         if let Some([device, steps, rows, features]) =
             self.map_numbers(mapper, "numbers", worker.numbers())
         {
-            let room =
-                (rows > 0).then(|| Tensor::zeros([rows as usize, features as usize], &self.home));
+            let shape = [rows as usize, features as usize];
+            let room = (rows > 0).then(|| Tensor::zeros(shape, (&self.home, DType::F32)));
             *worker = Worker {
                 device: device as u32,
                 steps,

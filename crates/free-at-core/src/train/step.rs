@@ -10,7 +10,7 @@ use crate::train::probe::AnyProbe;
 use crate::train::session::Session;
 use crate::train::state::TrainerState;
 use crate::train::{Descend, ValidationOutput};
-use crate::{Batch, Classifier, Error};
+use crate::{Batch, Classifier, Error, precision};
 
 /// A classifier `C` that trains by method `M` on inputs of rank `D`: the model of Burn's
 /// [`Learner`](burn::train::Learner). Made by [`Trainer::learner`](super::Trainer::learner).
@@ -116,7 +116,8 @@ where
         if let Err(error) = self.model.check_input(&batch.sample_shape()) {
             return ValidationOutput { clean: self.refused(error, &batch), robust: None };
         }
-        let logits = self.model.logits(batch.inputs());
+        let dtype = precision::of(&self.model);
+        let logits = precision::logits(&self.model, batch.inputs(), dtype);
         // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
         let loss = crate::Objective::CrossEntropy
             .values(logits.clone(), &batch.truth())
