@@ -12,6 +12,7 @@ mod run;
 mod settings;
 
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -69,14 +70,16 @@ fn start() -> Result<(), Box<dyn Error>> {
             }
             before
         }
-        (Some(_), false) => {
+        (None, true) => asked,
+        // Checkpoints without their config.json are a run too.
+        (before, false) if before.is_some() || holds_something(&out.join("checkpoint")) => {
             return Err(format!(
                 "there is a run in {}: go on with --resume, or choose another --out",
                 out.display()
             )
             .into());
         }
-        (None, _) => asked,
+        (_, false) => asked,
     };
 
     let device = |name: &String| {
@@ -118,4 +121,8 @@ fn start() -> Result<(), Box<dyn Error>> {
             run.train(&FastAdversarialTrainer::new(config, main_device)?)
         }
     }
+}
+
+fn holds_something(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }

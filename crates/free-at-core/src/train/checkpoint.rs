@@ -114,13 +114,6 @@ impl Checkpoints {
         Ok(Self { folder, newest, skipped })
     }
 
-    /// Forgets the checkpoints that are there: the training begins anew, and they are deleted as it
-    /// makes its own.
-    #[must_use]
-    pub fn anew(self) -> Self {
-        Self { newest: None, ..self }
-    }
-
     /// The checkpoint from which a training goes on, if there is one.
     pub fn newest(&self) -> Option<&About> {
         self.newest.as_ref().map(|(_, about)| about)
