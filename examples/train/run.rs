@@ -102,7 +102,11 @@ impl Run<'_> {
         let training = checkpoints.keep(trainer, guard.watch(training), Some(&guard));
         let (samples, interval) = guard.samples_and_interval();
         let samples = samples.min(data.held_out.len());
-        println!("probe: PGD-10 on {samples} held-out images after every {interval} passes");
+        let when = match interval {
+            1 => "every pass".to_string(),
+            _ => format!("the first pass and every {interval}"),
+        };
+        println!("probe: PGD-10 on {samples} held-out images after {when}");
         stop_on_signal(trainer.stopper())?;
         // Only now: what was refused before this is no run to go on with.
         self.settings.write(&out.join("config.json"))?;
