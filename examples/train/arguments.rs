@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{RangedU64ValueParser, TypedValueParser};
 use clap::{Parser, ValueEnum};
 use free_at::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -28,17 +29,11 @@ pub(crate) struct Arguments {
     /// in, or the one that BURN_DEVICE names.
     #[arg(long, value_name = "DEVICES", value_delimiter = ',', default_value = "default")]
     pub(crate) devices: Vec<String>,
-    /// How several devices work together.
-    #[arg(long, value_enum, default_value_t = Strategy::Multi)]
-    pub(crate) strategy: Strategy,
-    /// The type of float to compute in: f32, f16 or bf16, as far as the device supports it.
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    pub(crate) precision: String,
     /// Threads that prepare minibatches. Default: none for small data in memory, otherwise half the cores.
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
     /// Reads training loss and accuracy every this many minibatches: reading waits for the device.
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one())]
     pub(crate) metrics_every: usize,
     /// Leaves out the robustness report at the end.
     #[arg(long)]
@@ -105,15 +100,26 @@ pub(crate) struct Wanted {
     /// had at first, so there it is left alone, and the last model is the one that is reported on.
     #[arg(long, value_enum, default_value_t = OnOverfitting::Restore)]
     pub(crate) on_overfitting: OnOverfitting,
-    /// Ends training when robust accuracy on the held-out images has not risen for this many passes.
-    #[arg(long, value_name = "PASSES")]
+    /// Ends training when robust accuracy on the held-out images has not risen for this many probes. (The
+    /// probe is made after every pass where that costs little, see the line it prints.)
+    #[arg(long, value_name = "PROBES", value_parser = at_least_one())]
     pub(crate) patience: Option<usize>,
-    /// Test images in the report, from the first on. Default: 1,000.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    /// How several devices work together.
+    #[arg(long, value_enum, default_value_t = Strategy::Multi)]
+    pub(crate) strategy: Strategy,
+    /// The type of float to compute in: f32, f16 or bf16, as far as the device supports it.
+    #[arg(long, value_name = "TYPE", default_value = "f32")]
+    pub(crate) precision: String,
+    /// Test images in the report, from the first on.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = at_least_one())]
     pub(crate) samples: usize,
     /// The attacks of the report.
     #[arg(long, value_enum, default_value_t = Suite::Full)]
     pub(crate) attacks: Suite,
+}
+
+fn at_least_one() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -165,7 +171,8 @@ pub(crate) enum Suite {
     Quick,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Strategy {
     /// The first device has the model and takes the steps.
     Multi,

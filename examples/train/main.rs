@@ -46,20 +46,19 @@ fn start() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
     let config = out.join("config.json");
-    let asked = Settings::new(arguments.wanted.clone())?;
+    let asked = Settings::new(arguments.wanted.clone(), arguments.devices.len())?;
     let before = Settings::read(&config)?;
     let settings = match (before, arguments.resume) {
         (Some(before), true) => {
             // A command line that says nothing of the settings goes on with those of the run.
-            let mut own = ["out", "resume", "devices", "strategy", "precision", "workers"].to_vec();
-            own.extend(["metrics_every", "no_report"]);
+            let own = ["out", "resume", "devices", "workers", "metrics_every", "no_report"];
             let said = matches.ids().any(|id| {
                 !own.contains(&id.as_str())
                     && matches.try_contains_id(id.as_str()).unwrap_or(false)
                     && matches.value_source(id.as_str()) == Some(ValueSource::CommandLine)
             });
             let data = data::load(&before.wanted, &before.recipe)?;
-            let other = asked.for_data(&data.train).differences(&before)?;
+            let other = asked.for_data(&data).differences(&before)?;
             if said && !other.is_empty() {
                 return Err(format!(
                     "the run in {} has other settings ({}): leave them out to go on with it, or begin another with another --out",
@@ -68,11 +67,12 @@ fn start() -> Result<(), Box<dyn Error>> {
                 )
                 .into());
             }
+            before.check_devices(arguments.devices.len())?;
             before
         }
         (None, true) => asked,
         // Checkpoints without their config.json are a run too.
-        (before, false) if before.is_some() || holds_something(&out.join("checkpoint")) => {
+        (before, false) if before.is_some() || holds_a_run(out) => {
             return Err(format!(
                 "there is a run in {}: go on with --resume, or choose another --out",
                 out.display()
@@ -84,12 +84,12 @@ fn start() -> Result<(), Box<dyn Error>> {
 
     let device = |name: &String| {
         devices::parse(name)
-            .and_then(|device| devices::with_precision(device, &arguments.precision))
+            .and_then(|device| devices::with_precision(device, &settings.wanted.precision))
     };
     let devices = arguments.devices.iter().map(device).collect::<Result<Vec<Device>, _>>()?;
     let main_device = devices.first().ok_or("--devices: name at least one")?.clone();
     let data = data::load(&settings.wanted, &settings.recipe)?;
-    let settings = settings.for_data(&data.train);
+    let settings = settings.for_data(&data);
     let run = Run { arguments: &arguments, settings: &settings, devices: &devices, data: &data };
     run.announce()?;
 
@@ -123,6 +123,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn holds_something(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+fn holds_a_run(out: &Path) -> bool {
+    let checkpoints = std::fs::read_dir(out.join("checkpoint"));
+    run::last(out).exists() || checkpoints.is_ok_and(|mut entries| entries.next().is_some())
 }

@@ -1,28 +1,27 @@
 //! The end of a run: curves, and how robust the best model is on the test images.
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
 use burn::module::Module;
+use burn::train::Interrupter;
+use free_at::attacks::EvaluationProgress;
 use free_at::core::files;
 use free_at::prelude::*;
-use free_at::train::{Best, EpochMetrics};
+use free_at::train::EpochMetrics;
 
 use crate::arguments::{MethodName, Suite};
 use crate::curves;
-use crate::run::{Model, Run};
+use crate::run::{Model, Run, say_skipped};
 
-pub(crate) fn finish(
-    run: &Run,
-    method: &str,
-    best: Option<Best>,
-    metrics: &[EpochMetrics],
-) -> Result<(), Box<dyn Error>> {
+pub(crate) fn finish(run: &Run, method: &str, stopper: Interrupter) -> Result<(), Box<dyn Error>> {
     let out = &run.arguments.out;
+    let metrics = EpochMetrics::read(&out.join("metrics.jsonl"))?;
     let title = format!("{method}, {:?}", run.settings.wanted.dataset);
-    files::write(&out.join("curves.svg"), curves::draw(&title, metrics, "PGD-10")?.as_bytes())?;
+    files::write(&out.join("curves.svg"), curves::draw(&title, &metrics, "PGD-10")?.as_bytes())?;
     // Ordinary training is most robust where it has learnt least: its result is the last model.
     let ordinary = run.settings.wanted.method == MethodName::Standard;
-    let file = match best.filter(|_| !ordinary) {
+    let file = match EpochMetrics::best(&metrics).filter(|_| !ordinary) {
         Some(best) => {
             println!(
                 "best of held-out images: {:.1} % under PGD-10 after pass {}",
@@ -43,7 +42,11 @@ pub(crate) fn finish(
     let test = test.loader(run.settings.recipe.batch_size, None, &device.without_autodiff())?;
     let evaluation = Evaluation::new(run.settings.recipe.threat.clone())
         .with_seed(run.settings.wanted.seed)
-        .with_record(out.join("record.jsonl"));
+        .with_record(out.join("record.jsonl"))
+        .with_progress(move |_: &EvaluationProgress| match stopper.should_stop() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
     let evaluation = match run.settings.wanted.attacks {
         Suite::Quick => evaluation.attack(Pgd::new(20)),
         Suite::Full => {
@@ -61,7 +64,14 @@ pub(crate) fn finish(
         }
     };
     println!("{file} on test images:");
-    let report = evaluation.run(&model, &*test)?;
+    let report = match evaluation.run(&model, &*test) {
+        Err(free_at::core::Error::Stopped) => {
+            println!("stopped: --resume --out {} goes on with the report", out.display());
+            return Ok(());
+        }
+        report => report?,
+    };
+    say_skipped(&run.data.test);
     println!("{report}");
     report.save(out.join("report.json"))?;
     files::write(&out.join("report.txt"), report.to_string().as_bytes())?;

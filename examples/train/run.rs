@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use burn::train::Interrupter;
 use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::renderer::{MetricsRenderer, default_renderer};
 use free_at::prelude::*;
-use free_at::train::{Checkpoints, Descend, EpochMetrics, EveryNth, Guard, MetricsFile, Response};
+use free_at::train::{Checkpoints, Descend, EveryNth, Guard, MetricsFile, Response};
 
 use crate::arguments::{Arguments, MethodName, OnOverfitting, Strategy};
 use crate::data::Data;
@@ -43,7 +44,7 @@ impl Run<'_> {
             self.devices,
         );
         print!("{}", self.settings.recipe);
-        let network = self.settings.recipe.model(&Device::default())?;
+        let network = self.settings.recipe.model(&self.devices[0])?;
         println!("  {:14} {}", "parameters", network.summary(&train.shape())?.parameters());
         Ok(())
     }
@@ -51,6 +52,12 @@ impl Run<'_> {
     pub(crate) fn train<M: Descend<4>>(&self, trainer: &Trainer<M>) -> Result<(), Box<dyn Error>> {
         let Self { arguments, settings: Settings { recipe, .. }, data, .. } = self;
         let out = &arguments.out;
+        stop_on_signal(trainer.stopper())?;
+        if arguments.resume && last(out).exists() {
+            println!("the training has ended: {} is its last model", last(out).display());
+            return report::finish(self, &trainer.name(), trainer.stopper());
+        }
+        let minibatches = self.settings.minibatches(data)?;
         let model = recipe.model(trainer.device())?;
         let checkpoints = Checkpoints::open(out.join("checkpoint"), &model)?;
         checkpoints.skipped().iter().for_each(|why| eprintln!("warning: {why}"));
@@ -60,17 +67,14 @@ impl Run<'_> {
         }
 
         let train = self.train_loader(trainer.device())?;
-        let minibatches = data.train.len() / recipe.batch_size
-            + usize::from(!recipe.drop_last && data.train.len() % recipe.batch_size != 0);
         let passes = recipe.passes(trainer.replays(), minibatches);
         let schedule = recipe.schedule(trainer.replays(), minibatches);
         let steps = recipe.steps(trainer.replays(), minibatches);
         println!("{}: {passes} passes, {steps} optimiser steps, rate {schedule}", trainer.name());
         schedule.check()?;
 
-        let metrics_file = out.join("metrics.jsonl");
-        let metrics = MetricsFile::open(&metrics_file, done, trainer.clock())?;
-        let guard = self.guard(done)?;
+        let metrics = MetricsFile::open(out.join("metrics.jsonl"), done, trainer.clock())?;
+        let guard = self.guard().remembering(metrics.best());
         let valid = if data.held_out.is_empty() { &data.test } else { &data.held_out };
         let valid = valid.loader(recipe.batch_size, None, trainer.device())?;
         let optimizer = recipe.sgd.init(&model);
@@ -85,7 +89,7 @@ impl Run<'_> {
             .renderer(renderer(trainer.stopper(), done))
             .with_application_logger(None)
             .num_epochs(passes);
-        let training = match (self.devices.len(), arguments.strategy) {
+        let training = match (self.devices.len(), self.settings.wanted.strategy) {
             (_, Strategy::Ddp) => {
                 training.with_training_strategy(trainer.distributed(self.devices)?.into())
             }
@@ -107,13 +111,13 @@ impl Run<'_> {
             _ => format!("the first pass and every {interval}"),
         };
         println!("probe: PGD-10 on {samples} held-out images after {when}");
-        stop_on_signal(trainer.stopper())?;
         // Only now: what was refused before this is no run to go on with.
         self.settings.write(&out.join("config.json"))?;
 
         let start = Instant::now();
         let result = training.launch(learner);
         let seconds = start.elapsed().as_secs_f64();
+        say_skipped(&data.train);
         if let Some(error) = trainer.failure() {
             return Err(
                 format!("{error}; the checkpoints before it are in {}", out.display()).into()
@@ -140,8 +144,8 @@ impl Run<'_> {
             return Ok(());
         }
         println!("trained for {seconds:.1} s");
-        free_at::models::save(&result.model.into_classifier(), out.join("last.safetensors"))?;
-        report::finish(self, &trainer.name(), guard.best(), &EpochMetrics::read(&metrics_file)?)
+        free_at::models::save(&result.model.into_classifier(), last(out))?;
+        report::finish(self, &trainer.name(), trainer.stopper())
     }
 
     fn train_loader(
@@ -167,7 +171,7 @@ impl Run<'_> {
     }
 
     /// The probe on held-out images; without any, it probes nothing.
-    fn guard(&self, done: usize) -> Result<Guard<Model, 4>, Box<dyn Error>> {
+    fn guard(&self) -> Guard<Model, 4> {
         let wanted = &self.settings.wanted;
         let response = match (wanted.method, wanted.on_overfitting) {
             // Ordinary training loses what robustness there was at first; that is no surprise.
@@ -187,15 +191,21 @@ impl Run<'_> {
             Some(passes) => guard.with_patience(passes),
             None => guard,
         };
-        let guard = if self.data.held_out.is_empty() { guard.with_samples(0) } else { guard };
-        let metrics = self.arguments.out.join("metrics.jsonl");
-        let before = if metrics.exists() { EpochMetrics::read(&metrics)? } else { Vec::new() };
-        let before: Vec<_> = before.into_iter().filter(|line| line.epoch <= done).collect();
-        Ok(match EpochMetrics::best(&before) {
-            Some(best) => guard.remembering(best),
-            None => guard,
-        })
+        if self.data.held_out.is_empty() { guard.with_samples(0) } else { guard }
     }
+}
+
+/// The model after the last pass, written when training has ended.
+pub(crate) fn last(out: &Path) -> PathBuf {
+    out.join("last.safetensors")
+}
+
+/// Names the images that did not decode.
+pub(crate) fn say_skipped(images: &ImageDataset) {
+    images
+        .skipped()
+        .iter()
+        .for_each(|name| eprintln!("warning: {name} did not decode and was left out"));
 }
 
 /// Burn's dashboard in a terminal, short lines elsewhere.
@@ -206,7 +216,7 @@ fn renderer(stopper: Interrupter, done: usize) -> Box<dyn MetricsRenderer> {
     }
 }
 
-/// The first Ctrl-C (or SIGTERM) ends the training with a checkpoint, the second at once.
+/// The first Ctrl-C (or SIGTERM) ends the training with a checkpoint, or the report; the second at once.
 fn stop_on_signal(stopper: Interrupter) -> Result<(), Box<dyn Error>> {
     Ok(ctrlc::set_handler(move || {
         if stopper.should_stop() {

@@ -8,7 +8,8 @@ use free_at::prelude::*;
 use free_at::recipe::{Length, Recipe};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{DataSet, Wanted};
+use crate::arguments::{DataSet, MethodName, Wanted};
+use crate::data::Data;
 
 /// Of config.json.
 const VERSION: u32 = 1;
@@ -17,6 +18,8 @@ const VERSION: u32 = 1;
 pub(crate) struct Settings {
     version: u32,
     free_at: String,
+    /// How many share each minibatch.
+    devices: usize,
     pub(crate) wanted: Wanted,
     /// The recipe with all that was changed of it.
     pub(crate) recipe: Recipe,
@@ -24,7 +27,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The recipe that is named, or goes with the data, with the values that are given instead of its own.
-    pub(crate) fn new(wanted: Wanted) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(wanted: Wanted, devices: usize) -> Result<Self, Box<dyn Error>> {
         let by_data = match wanted.dataset {
             DataSet::Digits => "digits",
             DataSet::Mnist | DataSet::FashionMnist => "small",
@@ -45,6 +48,9 @@ impl Settings {
             recipe.normalize = Some(NormalizeConfig::cifar100());
         }
         if let Some(width) = wanted.width {
+            if matches!(recipe.network, NetworkConfig::MnistCnn(_)) {
+                return Err("--width: mnist-cnn has one width, small-cnn has any".into());
+            }
             recipe.network = recipe.network.with_width(width);
         }
         recipe.network = recipe.network.with_seed(wanted.seed);
@@ -61,14 +67,52 @@ impl Settings {
             recipe.rate = recipe.rate.with_highest(rate);
         }
         recipe.check()?;
+        if wanted.patience.is_some() && wanted.method == MethodName::Standard {
+            return Err("--patience: ordinary training is most robust where it has learnt least, so it cannot end by robust accuracy".into());
+        }
+        if wanted.patience.is_some() && wanted.held_out == Some(0) {
+            return Err("--patience needs held-out images: --held-out 0 leaves none".into());
+        }
         let free_at = env!("CARGO_PKG_VERSION").into();
-        Ok(Self { version: VERSION, free_at, wanted, recipe })
+        Ok(Self { version: VERSION, free_at, devices, wanted, recipe })
     }
 
-    /// For images of the data set: channels, size and classes are theirs.
-    pub(crate) fn for_data(mut self, data: &ImageDataset) -> Self {
-        self.recipe.network = self.recipe.network.for_images(data.shape(), data.classes());
+    /// For these images: channels, size, classes and transforms are theirs.
+    pub(crate) fn for_data(mut self, Data { train, test, .. }: &Data) -> Self {
+        self.recipe.network = self.recipe.network.for_images(train.shape(), train.classes());
+        self.recipe.transforms = train.transforms().to_vec();
+        self.recipe.evaluation = test.transforms().to_vec();
         self
+    }
+
+    /// Minibatches in a pass, over all devices.
+    ///
+    /// # Errors
+    /// A sentence, if there is none.
+    pub(crate) fn minibatches(&self, Data { train, held_out, .. }: &Data) -> Result<usize, String> {
+        let (size, images) = (self.recipe.batch_size, train.len());
+        let minibatches = match self.recipe.drop_last {
+            true => images / size,
+            false => images.div_ceil(size),
+        };
+        if minibatches == 0 || images < self.devices {
+            return Err(format!(
+                "{images} training images, beside {} held-out ones, give no minibatch of {size} for {} devices: choose a smaller --held-out or --batch-size",
+                held_out.len(),
+                self.devices
+            ));
+        }
+        Ok(minibatches)
+    }
+
+    /// Refuses to go on with another number of devices: each has its own share of the data.
+    pub(crate) fn check_devices(&self, found: usize) -> Result<(), String> {
+        match self.devices {
+            devices if devices == found => Ok(()),
+            devices => Err(format!(
+                "the run has its minibatches on {devices} devices, not {found}: name as many with --devices"
+            )),
+        }
     }
 
     /// Those of a run that is there already.

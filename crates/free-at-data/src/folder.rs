@@ -12,9 +12,10 @@ use crate::{DataError, ImageDataset, Transform};
 /// folder for each class.
 ///
 /// Files whose names end in png, jpg, jpeg, bmp or webp are images; folders inside a class's are looked
-/// into. Every image becomes one of the same number of channels, as PIL's `convert` would: grey is
-/// repeated, transparency dropped, 16 bits become 8. An image that does not decode is left out, with a
-/// warning, and more than 1 % of such are an error: see [`ImageDataset::skipped`].
+/// into. Names that begin with a dot are not. Every image becomes one of the same number of channels:
+/// grey is repeated, transparency dropped, 16 bits become 8. An image that does not decode is left out, with
+/// a warning, and more than 1 % of such are an error: see [`ImageDataset::skipped`]. A file that cannot be
+/// read is an error.
 ///
 /// ```no_run
 /// use free_at_data::ImageFolder;
@@ -44,7 +45,8 @@ impl ImageFolder {
         self
     }
 
-    /// Grey images, of one channel. Default: colour, of three.
+    /// Grey images, of one channel: the luma of Rec. 709 (PIL's is that of Rec. 601). Default: colour, of
+    /// three.
     #[must_use]
     pub fn grey(mut self) -> Self {
         self.channels = 1;
@@ -135,7 +137,8 @@ impl Source for Files {
         let path = &self.files[index];
         let undecodable =
             |reason: String| DataError::Undecodable { path: path.display().to_string(), reason };
-        let bytes = fs::read(path).map_err(|error| undecodable(error.to_string()))?;
+        // A disk that fails is no fault of the image.
+        let bytes = fs::read(path).map_err(|error| DataError::file(path, error))?;
         let image =
             image::load_from_memory(&bytes).map_err(|error| undecodable(error.to_string()))?;
         Ok(planes(image, self.channels))
@@ -202,13 +205,16 @@ fn images(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
     Ok(())
 }
 
-/// What is in a folder, by name.
+/// What is in a folder, by name; without what is hidden, such as the previews that desktops write.
 fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
     let entries = fs::read_dir(path).map_err(|error| DataError::file(path, error))?;
     let mut paths = entries
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| DataError::file(path, error))?;
+    let hidden =
+        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    paths.retain(|path| !hidden(path));
     paths.sort();
     Ok(paths)
 }

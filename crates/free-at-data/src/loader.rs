@@ -14,6 +14,12 @@ use crate::dataset::Assembled;
 use crate::order::shuffled;
 use crate::{DataError, Loading};
 
+/// Minibatches that each thread prepares ahead.
+const PREFETCH: usize = 2;
+
+/// A pass that no run comes to: its order is that of the slices.
+const SLICES: u64 = u64::MAX;
+
 pub(crate) struct ImageLoader {
     loading: Loading,
     device: Device,
@@ -42,8 +48,15 @@ impl DataLoader<Batch<4>> for ImageLoader {
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch<4>>> {
-        let indices = (start..end.min(self.loading.dataset.len())).collect();
-        let dataset = self.loading.dataset.subset(indices);
+        let n = self.loading.dataset.len();
+        // The last slice has what a pass over all would have left out.
+        let end = if end >= self.num_items() { n } else { end };
+        // A data set in the order of its classes would leave each slice with a few of them.
+        let order = match self.loading.shuffle {
+            Some(seed) => shuffled(n, seed, SLICES),
+            None => (0..n).collect(),
+        };
+        let dataset = self.loading.dataset.subset(order[start.min(end)..end].to_vec());
         Arc::new(Self::new(Loading { dataset, ..self.loading.clone() }, self.device.clone()))
     }
 }
@@ -73,7 +86,7 @@ impl Pass {
     fn prepare(&self, minibatch: usize) -> Result<Assembled, DataError> {
         let size = self.loading.batch_size;
         let indices = &self.order[minibatch * size..self.order.len().min((minibatch + 1) * size)];
-        let random = self.loading.augment.map(|seed| (seed, self.number));
+        let random = self.loading.shuffle.map(|seed| (seed, self.number));
         let prepared =
             catch_unwind(AssertUnwindSafe(|| self.loading.dataset.assemble(indices, random)));
         prepared.unwrap_or_else(|panic| {
@@ -110,7 +123,7 @@ impl ImageIterator<'_> {
     fn start(&mut self, pass: &Arc<Pass>) {
         let workers = self.loader.loading.workers;
         for thread in 0..workers {
-            let (sender, receiver) = sync_channel(self.loader.loading.prefetch);
+            let (sender, receiver) = sync_channel(PREFETCH);
             let (pass, first) = (pass.clone(), self.next + thread);
             std::thread::spawn(move || {
                 for minibatch in (first..pass.minibatches()).step_by(workers) {

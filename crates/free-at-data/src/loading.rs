@@ -19,9 +19,7 @@ pub struct Loading {
     pub(crate) dataset: ImageDataset,
     pub(crate) batch_size: usize,
     pub(crate) shuffle: Option<u64>,
-    pub(crate) augment: Option<u64>,
     pub(crate) workers: usize,
-    pub(crate) prefetch: usize,
     pub(crate) drop_last: bool,
 }
 
@@ -30,38 +28,22 @@ impl Loading {
         const MOST: usize = 8;
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let workers = if dataset.is_costly() { half.clamp(1, MOST) } else { 0 };
-        let (shuffle, augment, drop_last) = (None, None, false);
-        Self { dataset, batch_size, shuffle, augment, workers, prefetch: 2, drop_last }
+        Self { dataset, batch_size, shuffle: None, workers, drop_last: false }
     }
 
-    /// Another order for each pass, from this seed, and random transforms. Default: the order of the data set,
-    /// and the middle of what a random transform could do.
+    /// Another order for each pass, and random transforms, both from this seed. Default: the order of the data
+    /// set, and the middle of what a random transform could do.
     #[must_use]
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.shuffle = Some(seed);
-        self.augment = self.augment.or(Some(seed));
-        self
-    }
-
-    /// Random transforms from this seed. Default: that of the order, if it is shuffled.
-    #[must_use]
-    pub fn augmented(mut self, seed: u64) -> Self {
-        self.augment = Some(seed);
         self
     }
 
     /// Threads that prepare minibatches; with 0 the caller does. Default: half the cores, from 1 to 8, for
-    /// images that are decoded or transformed, otherwise 0.
+    /// images that are decoded or transformed, otherwise 0. Each prepares two minibatches ahead.
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
         self.workers = workers;
-        self
-    }
-
-    /// Minibatches that each thread prepares ahead; at least 1. Default: 2.
-    #[must_use]
-    pub fn with_prefetch(mut self, minibatches: usize) -> Self {
-        self.prefetch = minibatches.max(1);
         self
     }
 

@@ -80,7 +80,7 @@ pub struct Checkpoints {
 pub struct About {
     /// The version of the format.
     pub version: u32,
-    /// Hash of the names, shapes and types of the model's tensors.
+    /// Hash of the names and shapes of the model's tensors.
     pub model: String,
     /// Whole passes over the data before it.
     pub passes: u64,

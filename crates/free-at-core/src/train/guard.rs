@@ -155,10 +155,11 @@ where
         self
     }
 
-    /// Goes on from an earlier part of the run, whose best pass this was.
+    /// Goes on from an earlier part of the run, whose [best pass](super::MetricsFile::best) this was: only a
+    /// better one is kept.
     #[must_use]
-    pub fn remembering(self, best: Best) -> Self {
-        self.found().best = Some(best);
+    pub fn remembering(self, best: Option<Best>) -> Self {
+        self.found().best = best;
         self
     }
 

@@ -65,15 +65,21 @@ impl EpochMetrics {
 
     /// The epoch with the highest robust accuracy that a guard found.
     pub fn best(lines: &[Self]) -> Option<Best> {
-        let robust = lines.iter().filter_map(|line| {
-            let per_cent = line.metrics.get(RobustAccuracyMetric::NAME)?;
-            Some(Best { epoch: line.epoch, robust_accuracy: per_cent / 100.0 })
-        });
-        robust.fold(None, |best: Option<Best>, next| match best {
-            Some(best) if best.robust_accuracy >= next.robust_accuracy => Some(best),
-            _ => Some(next),
-        })
+        best(
+            lines.iter().filter_map(|line| {
+                Some((line.epoch, *line.metrics.get(RobustAccuracyMetric::NAME)?))
+            }),
+        )
     }
+}
+
+/// The first of the highest, of epochs with their robust accuracy in per cent.
+fn best(robust: impl Iterator<Item = (usize, f64)>) -> Option<Best> {
+    robust.fold(None, |best: Option<Best>, (epoch, per_cent)| {
+        let robust_accuracy = per_cent / 100.0;
+        best.filter(|best| best.robust_accuracy >= robust_accuracy)
+            .or(Some(Best { epoch, robust_accuracy }))
+    })
 }
 
 impl MetricsFile {
@@ -114,6 +120,14 @@ impl MetricsFile {
             waited: Duration::ZERO,
             passed: Duration::ZERO,
         })
+    }
+
+    /// The epoch with the highest robust accuracy so far: what a [`Guard`](super::Guard) of a run that goes
+    /// on [remembers](super::Guard::remembering).
+    pub fn best(&self) -> Option<Best> {
+        best(self.values.iter().filter_map(|((name, _, epoch), per_cent)| {
+            (name == RobustAccuracyMetric::NAME).then_some((*epoch, *per_cent))
+        }))
     }
 
     fn line(&mut self, epoch: usize, split: &'static str) -> EpochMetrics {

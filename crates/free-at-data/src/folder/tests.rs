@@ -35,6 +35,8 @@ fn images_of_every_kind_become_three_channels_of_one_size() {
     fs::create_dir(b.join("more")).unwrap();
     RgbImage::from_pixel(9, 9, Rgb([10, 20, 30])).save(b.join("more/1.BMP")).unwrap();
     fs::write(b.join("notes.txt"), "no image").unwrap();
+    fs::write(b.join("._more.png"), "a desktop's").unwrap();
+    GrayImage::new(9, 9).save(class(root.path(), ".thumbnails").join("1.png")).unwrap();
 
     let set = ImageFolder::new(root.path()).with_size(8).all().unwrap();
     assert_eq!(
@@ -106,6 +108,14 @@ fn an_image_that_does_not_decode_is_left_out_and_many_are_an_error() {
     }
     let skipped = set.skipped();
     assert!(skipped.len() == 1 && skipped[0].ends_with("077.png"));
+
+    let error = {
+        let set = ImageFolder::new(root.path()).with_size(4).all().unwrap();
+        fs::remove_file(b.join("149.png")).unwrap();
+        set.batch(&Device::flex()).unwrap_err()
+    };
+    assert!(matches!(&error, DataError::File { path, .. } if path.ends_with("149.png")), "{error}");
+    fs::copy(b.join("148.png"), b.join("149.png")).unwrap();
 
     for at in 0..4 {
         fs::write(b.join(format!("{at:03}.png")), b"nothing").unwrap();

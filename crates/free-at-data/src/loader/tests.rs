@@ -102,16 +102,34 @@ fn without_a_seed_the_order_is_that_of_the_data() {
 
 #[test]
 fn slices_have_their_own_images() {
-    let loader = loader(0);
-    let (first, second) = (loader.slice(0, 11), loader.slice(11, 23));
     let sorted = |loader: &Arc<dyn DataLoader<Batch<4>>>| {
         let mut labels = labels(&seen(loader.iter()));
         labels.sort_unstable();
         labels
     };
+    let loader = dataset().loading(BATCH).build(&Device::flex()).unwrap();
+    let (first, second) = (loader.slice(0, 11), loader.slice(11, 23));
     assert_eq!(sorted(&first), (0..11).collect::<Vec<_>>());
     assert_eq!(sorted(&second), (11..23).collect::<Vec<_>>());
     assert_eq!(second.to_device(&Device::flex()).num_items(), 12);
+}
+
+#[test]
+fn slices_of_a_shuffled_loader_are_mixed() {
+    // Dropping the last: a pass has 20 of the 23 images, and no image is always left out.
+    let loading = dataset().loading(BATCH).shuffled(3).dropping_last();
+    let loader = loading.build(&Device::flex()).unwrap();
+    assert_eq!(loader.num_items(), 20);
+    let images = |start, end| {
+        let slice = loader.slice(start, end);
+        let passes = (0..20).flat_map(|_| labels(&seen(slice.iter())));
+        passes.collect::<std::collections::BTreeSet<i64>>()
+    };
+    let (first, second) = (images(0, 10), images(10, 20));
+    assert_eq!((first.len(), second.len()), (10, 13));
+    assert!(first.is_disjoint(&second));
+    let early = |images: &std::collections::BTreeSet<i64>| images.range(..12).count();
+    assert!(early(&first) > 2 && early(&second) > 2, "{first:?} and {second:?}");
 }
 
 #[test]

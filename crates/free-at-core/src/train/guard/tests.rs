@@ -85,8 +85,8 @@ fn patience_ends_a_training_that_no_longer_improves() {
     let guard = guard().with_patience(2);
     let passes = [(0.2, 1.0), (0.3, 1.0), (0.29, 1.0), (0.28, 1.0)];
     assert_eq!(noting(&guard, &passes), [false, false, false, true]);
-    let remembering =
-        self::guard().with_patience(2).remembering(Best { epoch: 1, robust_accuracy: 0.9 });
+    let before = Some(Best { epoch: 1, robust_accuracy: 0.9 });
+    let remembering = self::guard().with_patience(2).remembering(before);
     remembering.note(3, Some(0.5), None);
     assert!(remembering.ends(3));
 }

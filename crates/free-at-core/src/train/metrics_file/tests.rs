@@ -33,6 +33,7 @@ fn a_run_that_goes_on_keeps_the_lines_before_its_checkpoint() {
     std::fs::write(&path, cut).unwrap();
 
     let mut second = open(2);
+    assert_eq!(second.best(), Some(Best { epoch: 2, robust_accuracy: 0.2 }));
     let name = RobustAccuracyMetric::NAME;
     let mut read = |epoch| second.read_numeric(name, epoch, &Split::Valid).unwrap();
     assert!(matches!(read(2)[..], [NumericEntry::Final(20.0)]));
