@@ -94,13 +94,7 @@ impl Suite {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    free_at_examples::exit(run(Arguments::parse()))
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {

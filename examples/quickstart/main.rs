@@ -41,13 +41,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    free_at_examples::exit(run(Arguments::parse()))
 }
 
 fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {

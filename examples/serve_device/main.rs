@@ -29,13 +29,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    free_at_examples::exit(run(Arguments::parse()))
 }
 
 fn run(Arguments { listen, device }: Arguments) -> Result<(), Box<dyn std::error::Error>> {
