@@ -3,71 +3,80 @@
 //!
 //! `cargo bench -p free-at-benches --bench attack_step`
 
-use std::time::Instant;
-
-use burn::optim::SgdConfig;
 use burn::tensor::Device;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
+use criterion::measurement::WallTime;
 use free_at::prelude::*;
+use free_at_benches::cases::{CASES, Case, sgd};
+use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const BATCH: usize = 128;
-const WIDTH: usize = 14;
+type Group<'a> = criterion::BenchmarkGroup<'a, WallTime>;
 
-fn network(device: &Device) -> SmallCnn {
-    SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH).init(device)
-}
-
-/// `steps` training steps, timed.
-fn training(criterion: &mut Criterion) {
+fn training(group: &mut Group, case: &Case) {
     let trainer = StandardTrainer::new(StandardConfig::new(), Device::default());
     let trainer = trainer.expect("the configuration is valid");
-    let batch = digits::train().take(BATCH).batch(trainer.device()).expect("there are digits");
-    criterion.benchmark_group("step").bench_function("training", |bencher| {
-        bencher.iter_custom(|steps| {
-            let mut model = network(trainer.device());
-            let mut optimizer = SgdConfig::new().init();
-            let start = Instant::now();
-            for _ in 0..steps {
-                let step = trainer.step(model, &mut optimizer, 0.01, &batch);
-                model = step.expect("the batch fits the model").0;
-            }
-            trainer.device().sync().expect("the device works");
-            start.elapsed()
-        });
+    let device = trainer.device();
+    let batch = case.batch(device);
+    let (mut optimizer, mut model) = (sgd(), Some(case.network(device)));
+    timing::time(group, "training", device, || {
+        let current = model.take().expect("a step gives the model back");
+        let step = trainer.step(current, &mut optimizer, 1e-4, &batch);
+        model = Some(step.expect("the batch fits the model").0);
     });
 }
 
-/// An attack of `steps` steps, timed; nothing leaves its batch.
-fn attacks(criterion: &mut Criterion) {
+/// Attacks of so many steps; nothing leaves its batch.
+fn attacks(group: &mut Group, case: &Case, threat: &ThreatModel, all: bool) {
     let device = Device::default();
-    let batch = digits::train().take(BATCH).batch(&device).expect("there are digits");
-    let model = FrozenModel::new(&network(&device));
-    let mut group = criterion.benchmark_group("step");
-    for threat in [ThreatModel::linf(Epsilon::unit(0.1)), ThreatModel::l2(Epsilon::unit(0.6))] {
-        let draws = Draws::new(0, (0..BATCH as u64).collect());
-        let task = AttackTask::new(&model, batch.inputs(), batch.truth(), &threat, draws);
-        let task = task.expect("the batch can be attacked");
-        let mut time = |name: &str, attack: &dyn Fn(usize) -> Box<dyn Attack<4>>| {
-            group.bench_function(format!("{name} {}", threat.norm()), |bencher| {
-                bencher.iter_custom(|steps| {
-                    let attack = attack(steps as usize);
-                    let start = Instant::now();
-                    attack.run_once(&task, 0).expect("the attack runs");
-                    device.sync().expect("the device works");
-                    start.elapsed()
-                });
-            });
-        };
-        time("PGD", &|steps| Box::new(Pgd::new(steps)));
+    let batch = case.batch(&device);
+    let model = FrozenModel::new(&case.network(&device));
+    let draws = Draws::new(0, (0..case.batch as u64).collect());
+    let task = AttackTask::new(&model, batch.inputs(), batch.truth(), threat, draws);
+    let task = task.expect("the batch can be attacked");
+    let mut time = |name: &str, attack: &dyn Fn(usize) -> Box<dyn Attack<4>>| {
+        timing::time_many(group, &format!("{name} {}", threat.norm()), &device, |steps| {
+            attack(steps as usize).run_once(&task, 0).expect("the attack runs");
+        });
+    };
+    time("PGD", &|steps| Box::new(Pgd::new(steps)));
+    if all {
         time("APGD", &|steps| Box::new(Apgd::ce().with_steps(steps)));
         time("FAB-T", &|steps| Box::new(FabT::new().with_steps(steps)));
         time("Square", &|steps| Box::new(Square::new().with_queries(steps)));
     }
 }
 
-criterion_group!(benches, training, attacks);
-criterion_main!(benches);
+fn attack_step(criterion: &mut Criterion) {
+    for case in &CASES {
+        let small = case.name == "small-cnn";
+        let mut group = timing::group(criterion, &format!("attack_step/{}", case.name));
+        training(&mut group, case);
+        attacks(&mut group, case, &case.threat(), small);
+        if small {
+            attacks(&mut group, case, &ThreatModel::l2(Epsilon::unit(0.6)), true);
+        }
+        group.finish();
+    }
+}
+
+fn main() {
+    let mut pairs = Vec::new();
+    for case in &CASES {
+        let group = format!("attack_step/{}", case.name);
+        pairs.push(ratio(&group, "PGD L∞", "training", Bar::Most(0.75)));
+        if case.name == "small-cnn" {
+            for attack in ["APGD", "FAB-T", "Square"] {
+                pairs.push(ratio(&group, &format!("{attack} L∞"), "training", Bar::None));
+            }
+            for attack in ["PGD", "APGD", "FAB-T", "Square"] {
+                pairs.push(ratio(&group, &format!("{attack} L2"), "training", Bar::None));
+            }
+        }
+    }
+    ratios::run(attack_step, &pairs);
+}

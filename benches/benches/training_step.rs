@@ -1,55 +1,63 @@
 //! Seconds an optimiser step, by method: what Free costs beside ordinary training and K-PGD.
 //!
-//! `cargo bench -p free-at-benches`
+//! `cargo bench -p free-at-benches --bench training_step`
 
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::Criterion;
+use criterion::measurement::WallTime;
 use free_at::prelude::*;
 use free_at::train::Descend;
+use free_at_benches::cases::{CASES, Case, sgd};
+use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const BATCH: usize = 128;
+type Group<'a> = criterion::BenchmarkGroup<'a, WallTime>;
 
-fn sgd() -> ModuleOptimizer {
-    let momentum = MomentumConfig::new().with_momentum(0.9).with_dampening(0.0);
-    SgdConfig::new().with_momentum(Some(momentum)).init()
-}
-
-fn one_step<M: Descend<4>>(criterion: &mut Criterion, trainer: Result<Trainer<M>, Error>) {
+fn one_step<M: Descend<4>>(group: &mut Group, case: &Case, trainer: Result<Trainer<M>, Error>) {
     let trainer = trainer.expect("the configuration is valid");
     let device = trainer.device();
-    let batch = digits::train().take(BATCH).batch(device).expect("there are digits");
-    let mut optimizer = sgd();
-    let mut model = Some(SmallCnnConfig::new(1, digits::CLASSES).init(device));
-    criterion.benchmark_group("training_step").bench_function(trainer.name(), |bencher| {
-        bencher.iter_batched(
-            || (),
-            |()| {
-                let current = model.take().expect("a step gives the model back");
-                let (next, _) = trainer
-                    .step(current, &mut optimizer, 0.01, &batch)
-                    .expect("the batch fits the model");
-                device.sync().expect("the device works");
-                model = Some(next);
-            },
-            BatchSize::PerIteration,
-        );
+    let batch = case.batch(device);
+    let (mut optimizer, mut model) = (sgd(), Some(case.network(device)));
+    timing::time(group, &trainer.name(), device, || {
+        let current = model.take().expect("a step gives the model back");
+        // A rate at which noise is not learnt: what is measured stays the same work.
+        let step = trainer.step(current, &mut optimizer, 1e-4, &batch);
+        model = Some(step.expect("the batch fits the model").0);
     });
 }
 
 fn training_step(criterion: &mut Criterion) {
-    let threat = || ThreatModel::linf(Epsilon::unit(0.1));
-    let pgd = AdversarialConfig::new(threat(), Pgd::new(7));
-    one_step(criterion, StandardTrainer::new(StandardConfig::new(), Device::default()));
-    one_step(criterion, FreeAdversarialTrainer::new(FreeConfig::new(threat()), Device::default()));
-    one_step(criterion, FastAdversarialTrainer::new(FastConfig::new(threat()), Device::default()));
-    one_step(criterion, AdversarialTrainer::new(pgd, Device::default()));
+    let device = Device::default;
+    for case in &CASES {
+        let mut group = timing::group(criterion, &format!("training_step/{}", case.name));
+        let threat = || case.threat();
+        let pgd = |steps| AdversarialConfig::new(threat(), Pgd::new(steps));
+        let free = FreeConfig::new(threat()).with_replays(8);
+        let fast = FastConfig::new(threat());
+        one_step(&mut group, case, StandardTrainer::new(StandardConfig::new(), device()));
+        one_step(&mut group, case, FreeAdversarialTrainer::new(free, device()));
+        one_step(&mut group, case, FastAdversarialTrainer::new(fast, device()));
+        one_step(&mut group, case, AdversarialTrainer::new(pgd(2), device()));
+        one_step(&mut group, case, AdversarialTrainer::new(pgd(7), device()));
+        group.finish();
+    }
 }
 
-criterion_group!(benches, training_step);
-criterion_main!(benches);
+fn main() {
+    let of_case = |case: &Case| {
+        let group = format!("training_step/{}", case.name);
+        let small = case.name == "small-cnn";
+        let bar = |bar| if small { Bar::None } else { bar };
+        [
+            ratio(&group, "free-8", "standard", bar(Bar::Most(1.05))),
+            ratio(&group, "fgsm-rs", "free-8", Bar::None),
+            ratio(&group, "pgd-2", "free-8", Bar::None),
+            ratio(&group, "pgd-7", "free-8", bar(Bar::Least(5.0))),
+        ]
+    };
+    ratios::run(training_step, &CASES.iter().flat_map(of_case).collect::<Vec<_>>());
+}
