@@ -175,6 +175,7 @@ impl FabT {
         let ahead = delta + from_point.mul_scalar(self.eta);
         let beside = from_input.mul_scalar(self.eta);
         let delta = ahead * alpha.clone().neg().add_scalar(1.0) + beside * alpha;
+        let delta = allowed.one_way(delta);
         Ok(allowed.clamp(inputs.clone() + delta))
     }
 }

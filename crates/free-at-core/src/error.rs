@@ -389,6 +389,10 @@ pub enum Error {
         found: String,
     },
 
+    /// Rules for the features of a table that cannot be kept.
+    #[error(transparent)]
+    Rules(#[from] crate::RuleError),
+
     /// A tensor could not be read back from its device.
     #[error("a tensor could not be read from its device: {reason}")]
     Read {

@@ -1,8 +1,12 @@
 //! The perturbations that a threat model allows around samples of one shape.
 
+mod rules;
+
 use burn::tensor::{FloatDType, Tensor};
 
 use crate::{Draws, Norm};
+
+pub(crate) use rules::DeviceRules;
 
 #[derive(Debug, Clone)]
 pub(crate) enum InputBounds<const D: usize> {
@@ -20,6 +24,7 @@ pub struct PerturbationSet<const D: usize> {
     epsilon: f64,
     bounds: InputBounds<D>,
     scale: Option<(Tensor<D>, Vec<f32>)>,
+    rules: Option<DeviceRules>,
 }
 
 impl<const D: usize> PerturbationSet<D> {
@@ -28,8 +33,9 @@ impl<const D: usize> PerturbationSet<D> {
         epsilon: f64,
         bounds: InputBounds<D>,
         scale: Option<(Tensor<D>, Vec<f32>)>,
+        rules: Option<DeviceRules>,
     ) -> Self {
-        Self { norm, epsilon, bounds, scale }
+        Self { norm, epsilon, bounds, scale, rules }
     }
 
     /// The norm.
@@ -59,8 +65,10 @@ impl<const D: usize> PerturbationSet<D> {
         }
     }
 
-    /// The perturbation projected onto the ε-ball; the input bounds are left aside.
+    /// The perturbation projected onto the ε-ball, without what goes a way that a feature may not; the
+    /// input bounds are left aside.
     pub fn project_to_ball(&self, delta: Tensor<D>) -> Tensor<D> {
+        let delta = self.one_way(delta);
         match (self.norm, &self.scale) {
             (Norm::Linf, None) => delta.clamp(-self.epsilon, self.epsilon),
             (Norm::Linf, Some((scale, _))) => {
@@ -74,6 +82,11 @@ impl<const D: usize> PerturbationSet<D> {
                 delta * length.recip().mul_scalar(self.epsilon)
             }
         }
+    }
+
+    /// The perturbation without what goes a way that a feature may not.
+    pub fn one_way(&self, delta: Tensor<D>) -> Tensor<D> {
+        self.on_rows(delta, |rules, delta| rules.one_way(&delta.zeros_like(), delta))
     }
 
     /// The perturbation limited so that `inputs + delta` is within the input bounds.
@@ -102,16 +115,57 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// The perturbation projected onto the ε-ball and the input bounds.
+    ///
+    /// For images as the published programs do it: onto the ball, then into the bounds, which for L2 is
+    /// in both, though not the nearest point. With [rules for features](crate::FeatureRules) it is the
+    /// nearest one.
     pub fn project(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
-        self.project_to_bounds(inputs, self.project_to_ball(delta))
+        match (self.norm, &self.rules, self.room(inputs)) {
+            (Norm::L2, Some(_), Some(room)) => self.nearest(self.freeze(self.one_way(delta)), room),
+            _ => self.project_to_bounds(inputs, self.project_to_ball(delta)),
+        }
+    }
+
+    /// The nearest perturbation that is in the L2 ball and in a box around zero.
+    ///
+    /// It is t δ cut to the box, with the largest t ≤ 1 for which that is in the ball. The length rises
+    /// with t, ever more slowly as features reach the box, so Newton's method from a t that is too small
+    /// never goes too far, and is exact once no further feature is cut.
+    fn nearest(&self, delta: Tensor<D>, (low, high): (Tensor<D>, Tensor<D>)) -> Tensor<D> {
+        const NEWTON_STEPS: usize = 16; // 3 to 5 are enough as a rule
+        let squares = |part: Tensor<D>| self.measure(part).square();
+        let cut = |t: &Tensor<D>| {
+            let scaled = delta.clone() * t.clone();
+            let inside = scaled.clone().max_pair(low.clone()).min_pair(high.clone());
+            let touched = inside.clone().not_equal(scaled);
+            (inside, touched)
+        };
+        let budget = self.epsilon * self.epsilon;
+        let length = self.measure(delta.clone()).clamp_min(self.epsilon);
+        let mut t = length.recip().mul_scalar(self.epsilon);
+        for _ in 0..NEWTON_STEPS {
+            let (inside, touched) = cut(&t);
+            let spent = squares(inside.mask_fill(touched.clone().bool_not(), 0.0));
+            let moving = squares(delta.clone().mask_fill(touched, 0.0));
+            let left = spent.neg().add_scalar(budget).clamp_min(0.0);
+            let next = (left / moving.clamp_min(f32::MIN_POSITIVE)).sqrt().clamp_max(1.0);
+            t = t.max_pair(next);
+        }
+        cut(&t).0
     }
 
     /// The step of length `size` along which the loss rises fastest in this norm: `size · sign(g)`
-    /// for L∞, `size · g / ‖g‖₂` for L2, zero where the gradient is.
+    /// for L∞, `size · g / ‖g‖₂` for L2, zero where the gradient is. Of a group of categories the one
+    /// with the largest gradient rises and the others fall.
     pub fn steepest_step(&self, gradient: Tensor<D>, size: f64) -> Tensor<D> {
         match (self.norm, &self.scale) {
             (Norm::Linf, None) => gradient.sign().mul_scalar(size),
-            (Norm::Linf, Some((scale, _))) => gradient.sign().mul_scalar(size) * scale.clone(),
+            (Norm::Linf, Some((scale, _))) => {
+                let signs = self.on_rows(gradient.clone().sign(), |rules, signs| {
+                    rules.signs(&gradient.flatten(1, D - 1), signs)
+                });
+                signs.mul_scalar(size) * scale.clone()
+            }
             (Norm::L2, None) => unit_length(gradient).mul_scalar(size),
             // Steepest in δ / s is along s·g; that step, seen in δ, is s times as long.
             (Norm::L2, Some((scale, _))) => {
@@ -127,13 +181,8 @@ impl<const D: usize> PerturbationSet<D> {
         let start = match self.norm {
             Norm::Linf => draws.uniform(shape, &device),
             Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
-        }
-        .mul_scalar(self.epsilon);
-        let start = match scale {
-            Some((scale, _)) => start * scale.clone(),
-            None => start,
         };
-        self.project_to_bounds(inputs, start)
+        self.placed(inputs, start.mul_scalar(self.epsilon))
     }
 
     /// A random perturbation of each input on the edge of the ε-ball, where APGD starts: for L∞ a
@@ -147,12 +196,56 @@ impl<const D: usize> PerturbationSet<D> {
             Norm::L2 => draws.unit_ball(shape, scale.map(|(_, s)| s.as_slice()), &device),
         };
         let length = self.norm.of(direction.clone()).clamp_min(f32::MIN_POSITIVE);
-        let start = (direction / length).mul_scalar(self.epsilon);
-        let start = match scale {
-            Some((scale, _)) => start * scale.clone(),
-            None => start,
+        self.placed(inputs, (direction / length).mul_scalar(self.epsilon))
+    }
+
+    /// What was drawn in units of the scale, as a perturbation of the inputs.
+    fn placed(&self, inputs: &Tensor<D>, drawn: Tensor<D>) -> Tensor<D> {
+        let delta = match &self.scale {
+            Some((scale, _)) => drawn * scale.clone(),
+            None => drawn,
         };
-        self.project_to_bounds(inputs, start)
+        self.project_to_bounds(inputs, self.on_rows(delta, DeviceRules::turned))
+    }
+
+    /// `adversarial` with the [rules for features](crate::FeatureRules) kept: nothing moved the wrong way,
+    /// features with a step at whole steps from the input, and of each group of categories the largest
+    /// at 1 and the others at 0 (of equals the input's own). The adversarial example itself without rules.
+    ///
+    /// For L∞ it is the nearest such row within ε and the bounds, for L2 steps are rounded towards the
+    /// input, which stays within ε. Gradients are meant to pass straight through.
+    pub fn snap(&self, inputs: &Tensor<D>, adversarial: Tensor<D>) -> Tensor<D> {
+        let Some(rules) = &self.rules else { return adversarial };
+        let flat = |rows: Tensor<D>| rows.flatten::<2>(1, D - 1);
+        let room = (self.norm == Norm::Linf).then(|| {
+            let ball = self.ball(inputs);
+            let [low, high] = match self.room(inputs) {
+                Some((low, high)) => [low.max_pair(ball.clone().neg()), high.min_pair(ball)],
+                None => [ball.clone().neg(), ball],
+            };
+            rules.narrowed([flat(low), flat(high)])
+        });
+        let snapped = rules.snap(&flat(inputs.clone()), flat(adversarial), room);
+        self.clamp(snapped.reshape(inputs.dims()))
+    }
+
+    /// How far each feature may move in the L∞ ball, `[n, …]`.
+    fn ball(&self, inputs: &Tensor<D>) -> Tensor<D> {
+        match &self.scale {
+            Some((scale, _)) => scale.clone().mul_scalar(self.epsilon).expand(inputs.dims()),
+            None => inputs.ones_like().mul_scalar(self.epsilon),
+        }
+    }
+
+    /// What the rules make of some rows.
+    fn on_rows(
+        &self,
+        rows: Tensor<D>,
+        change: impl FnOnce(&DeviceRules, Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<D> {
+        let Some(rules) = &self.rules else { return rows };
+        let shape = rows.dims();
+        change(rules, rows.flatten(1, D - 1)).reshape(shape)
     }
 
     /// `adversarial` with each feature at a whole multiple of 1 / `levels`, no further from the input
@@ -168,10 +261,7 @@ impl<const D: usize> PerturbationSet<D> {
         let nearest = adversarial.clone().mul_scalar(levels).round();
         let moved = match self.norm {
             Norm::Linf => {
-                let ball = match &self.scale {
-                    Some((scale, _)) => scale.clone().mul_scalar(self.epsilon),
-                    None => inputs.ones_like().mul_scalar(self.epsilon),
-                };
+                let ball = self.ball(inputs);
                 let reach = ball.max_pair((adversarial.clone() - inputs.clone()).abs());
                 let (low, high) = (inputs.clone() - reach.clone(), inputs.clone() + reach);
                 nearest.max_pair(ceil(low)).min_pair(floor(high))

@@ -161,14 +161,16 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         }
     }
 
-    /// The inputs moved by `delta`, as the model sees them: within the input bounds, and at
-    /// multiples of 1/255 if the task says so.
+    /// The inputs moved by `delta`, as the model sees them: within the input bounds, with the rules for
+    /// features kept, and at multiples of 1/255 if the task says so.
     pub fn moved(&self, delta: &Tensor<D>) -> Tensor<D> {
         self.seen(self.allowed.clamp(self.inputs.clone() + delta.clone()))
     }
 
-    /// An adversarial example as the model sees it: at multiples of 1/255 if the task says so.
+    /// An adversarial example as the model sees it: with the rules for features kept, and at multiples
+    /// of 1/255 if the task says so.
     pub fn seen(&self, adversarial: Tensor<D>) -> Tensor<D> {
+        let adversarial = self.allowed.snap(&self.inputs, adversarial);
         match self.eight_bits {
             true => self.allowed.on_lattice(&self.inputs, adversarial, EIGHT_BIT_LEVELS),
             false => adversarial,

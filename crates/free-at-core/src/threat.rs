@@ -3,8 +3,9 @@
 use burn::tensor::{DType, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::perturbation::InputBounds;
-use crate::{Bounds, Epsilon, Error, Norm, PerturbationSet};
+use crate::perturbation::{DeviceRules, InputBounds};
+use crate::rules::RuleError;
+use crate::{Bounds, Epsilon, Error, FeatureRules, Norm, PerturbationSet};
 
 /// What an adversary may do: move an input by at most ε in a norm, inside the input bounds.
 ///
@@ -24,6 +25,8 @@ pub struct ThreatModel {
     epsilon: Epsilon,
     bounds: Bounds,
     scale: Option<Vec<f32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<FeatureRules>,
 }
 
 impl ThreatModel {
@@ -39,7 +42,7 @@ impl ThreatModel {
 
     /// Perturbations with ‖δ‖ ≤ ε in `norm`, inputs in [0, 1].
     pub fn new(norm: Norm, epsilon: Epsilon) -> Self {
-        Self { norm, epsilon, bounds: Bounds::default(), scale: None }
+        Self { norm, epsilon, bounds: Bounds::default(), scale: None, rules: None }
     }
 
     /// The same with another budget.
@@ -64,6 +67,14 @@ impl ThreatModel {
         self
     }
 
+    /// What holds for single features beyond that: ways they may move, whole steps, groups of categories.
+    /// Default: nothing.
+    #[must_use]
+    pub fn with_rules(mut self, rules: FeatureRules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
     /// The norm.
     pub fn norm(&self) -> Norm {
         self.norm
@@ -84,13 +95,27 @@ impl ThreatModel {
         self.scale.as_deref()
     }
 
+    /// The rules for single features, if there are any.
+    pub fn rules(&self) -> Option<&FeatureRules> {
+        self.rules.as_ref()
+    }
+
     /// Accepts a threat model that can be attacked.
     ///
     /// # Errors
-    /// [`Error::Epsilon`], [`Error::Bounds`], [`Error::Scale`].
+    /// [`Error::Epsilon`], [`Error::Bounds`], [`Error::Scale`], [`Error::Rules`].
     pub fn check(&self) -> Result<(), Error> {
         self.epsilon.check()?;
         self.bounds.check()?;
+        self.check_scale()?;
+        if let Some(rules) = &self.rules {
+            rules.check()?;
+            self.free_categories()?;
+        }
+        Ok(())
+    }
+
+    fn check_scale(&self) -> Result<(), Error> {
         let Some(scale) = &self.scale else { return Ok(()) };
         let refused = |(feature, value): (usize, &f32)| Error::Scale { feature, value: *value };
         let wrong = |s: &f32| !s.is_finite() || *s < 0.0;
@@ -101,10 +126,29 @@ impl ThreatModel {
         }
     }
 
+    /// The groups of categories that are not frozen.
+    fn free_categories(&self) -> Result<Vec<&[usize]>, RuleError> {
+        let frozen = |feature: usize| {
+            self.scale.as_ref().is_some_and(|scale| scale.get(feature).is_some_and(|s| *s == 0.0))
+        };
+        let mut free = Vec::new();
+        for group in self.rules.iter().flat_map(FeatureRules::categories) {
+            match (group.iter().filter(|f| frozen(**f)).count(), self.norm) {
+                (0, Norm::Linf) => free.push(group.as_slice()),
+                (0, Norm::L2) => return Err(RuleError::CategoriesInL2 { group: group.clone() }),
+                (n, _) if n < group.len() => {
+                    return Err(RuleError::HalfFrozen { group: group.clone() });
+                }
+                _ => {}
+            }
+        }
+        Ok(free)
+    }
+
     /// The perturbations allowed around samples such as `inputs` (`[n, …]`), on their device.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check), and [`Error::FeatureCount`] if bounds or scale are per
+    /// Those of [`check`](Self::check), and [`Error::FeatureCount`] if bounds, scale or rules are per
     /// feature and the samples have another number of features.
     pub fn around<const D: usize>(&self, inputs: &Tensor<D>) -> Result<PerturbationSet<D>, Error> {
         self.check()?;
@@ -112,14 +156,29 @@ impl ThreatModel {
         sample[0] = 1;
         let features: usize = sample.iter().product();
         let device = inputs.device().without_autodiff();
-        let per_feature = |what, values: &[f32]| match values.len() == features {
-            true => {
-                let data = TensorData::new(values.to_vec(), sample);
-                Ok(Tensor::from_data(data, (&device, DType::F32)))
-            }
-            false => Err(Error::FeatureCount { what, expected: features, found: values.len() }),
+        let expect = |what, found: usize| match found == features {
+            true => Ok(()),
+            false => Err(Error::FeatureCount { what, expected: features, found }),
         };
-        let bounds = match &self.bounds {
+        let per_feature = |what, values: &[f32]| {
+            expect(what, values.len())?;
+            let data = TensorData::new(values.to_vec(), sample);
+            Ok::<_, Error>(Tensor::from_data(data, (&device, DType::F32)))
+        };
+        let (bounds, scale, rules) = match &self.rules {
+            Some(rules) => {
+                expect("the rules", rules.features())?;
+                if let Bounds::PerFeature { low, .. } = &self.bounds {
+                    expect("the lower bound", low.len())?;
+                }
+                expect("the scale", self.scale.as_ref().map_or(features, Vec::len))?;
+                let free = self.free_categories()?;
+                let (bounds, scale) = self.for_categories(features, &free);
+                (bounds, scale, Some(DeviceRules::new(rules, &free, &device)))
+            }
+            None => (self.bounds.clone(), self.scale.clone(), None),
+        };
+        let bounds = match &bounds {
             Bounds::None => InputBounds::None,
             Bounds::Range { low, high } => InputBounds::Range(*low, *high),
             Bounds::PerFeature { low, high } => InputBounds::PerFeature(Box::new([
@@ -127,11 +186,28 @@ impl ThreatModel {
                 per_feature("the upper bound", high)?,
             ])),
         };
-        let scale = match &self.scale {
-            Some(scale) => Some((per_feature("the scale", scale)?, scale.clone())),
+        let scale = match scale {
+            Some(scale) => Some((per_feature("the scale", &scale)?, scale)),
             None => None,
         };
-        Ok(PerturbationSet::new(self.norm, self.epsilon.value(), bounds, scale))
+        Ok(PerturbationSet::new(self.norm, self.epsilon.value(), bounds, scale, rules))
+    }
+
+    /// Bounds and scale with which each free category may go all the way from 0 to 1 and back, whatever
+    /// ε is. Between those the bounds leave it alone, so that its gradient is that of a feature in the
+    /// middle.
+    fn for_categories(&self, features: usize, groups: &[&[usize]]) -> (Bounds, Option<Vec<f32>>) {
+        if groups.is_empty() {
+            return (self.bounds.clone(), self.scale.clone());
+        }
+        let (mut low, mut high): (Vec<f32>, Vec<f32>) =
+            (0..features).map(|feature| self.bounds.of_feature(feature)).unzip();
+        let mut scale = self.scale.clone().unwrap_or_else(|| vec![1.0; features]);
+        for &feature in groups.iter().copied().flatten() {
+            (low[feature], high[feature]) = (f32::NEG_INFINITY, f32::INFINITY);
+            scale[feature] = (1.0 / self.epsilon.value()) as f32;
+        }
+        (Bounds::PerFeature { low, high }, Some(scale))
     }
 }
 

@@ -81,7 +81,7 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
         let share = warmup::share(self.warm_up, worker.steps());
         let threat = warmup::scaled(&self.threat, share);
         let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws)?;
-        let adversarial = self.attack.perturb(&task)?;
+        let adversarial = task.seen(self.attack.perturb(&task)?);
         Descent::at(model, adversarial, batch)
     }
 }

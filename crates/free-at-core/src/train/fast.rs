@@ -2,6 +2,7 @@
 
 use burn::backend::Dispatch;
 use burn::module::Module;
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::train::{Descend, Descent, Method, Trainer, Worker, warmup};
@@ -99,15 +100,16 @@ impl<const D: usize> Descend<D> for FastConfig {
         let share = warmup::share(self.warm_up, worker.steps());
         let allowed = warmup::scaled(&self.threat, share).around(&x)?;
         let start = allowed.random_start(&x, &worker.draws(self.seed, batch.len()));
+        let seen = |delta: &Tensor<D>| allowed.snap(&x, allowed.clamp(x.clone() + delta.clone()));
 
         let ascent = FrozenModel::new(model).input_gradient(
-            allowed.clamp(x.clone() + start.clone()),
+            seen(&start),
             &batch.truth(),
             Objective::CrossEntropy,
         )?;
         let step = allowed.steepest_step(ascent.gradient, share * self.step_size());
         let delta = allowed.project(&x, start + step);
 
-        Descent::at(model, allowed.clamp(x + delta), batch)
+        Descent::at(model, seen(&delta), batch)
     }
 }

@@ -171,15 +171,16 @@ impl<const D: usize> Descend<D> for FreeConfig {
         let allowed = warmup::scaled(&self.threat, share).around(&x)?;
         let delta = worker.perturbation(&x, self.batch_size)?;
         let moved = x.clone() + delta.clone();
-        let seen = match self.clamp {
+        let clamped = match self.clamp {
             Clamp::InForward => allowed.clamp(moved.clone()),
             Clamp::OnUpdate => moved.clone(),
         };
+        let seen = allowed.snap(&x, clamped.clone());
 
         // One forward and one backward pass of the loss at x + δ: g_θ for the optimiser, and g_adv.
-        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen.clone(), batch)?;
+        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen, batch)?;
         let g_adv = match self.clamp {
-            Clamp::InForward => g_adv.mask_fill(moved.not_equal(seen), 0.0),
+            Clamp::InForward => g_adv.mask_fill(moved.not_equal(clamped), 0.0),
             Clamp::OnUpdate => g_adv,
         };
 
