@@ -15,6 +15,7 @@ mod properties;
 mod records;
 mod reference;
 mod safe_runs;
+mod tables;
 mod training_loops;
 mod warnings;
 mod weights;

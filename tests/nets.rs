@@ -51,6 +51,24 @@ impl Classifier<4> for ConvNet {
     }
 }
 
+/// A linear classifier of tables: rows of any length.
+#[derive(Module, Debug)]
+pub(crate) struct TableNet {
+    pub(crate) linear: Linear,
+}
+
+impl TableNet {
+    pub(crate) fn new(features: usize, classes: usize, seed: u64, device: &Device) -> Self {
+        seeded(Self { linear: LinearConfig::new(features, classes).init(device) }, seed)
+    }
+}
+
+impl Classifier<2> for TableNet {
+    fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
+        self.linear.forward(rows)
+    }
+}
+
 /// A linear classifier of rows `[n, 4]`.
 #[derive(Module, Debug)]
 pub(crate) struct LinearNet {

@@ -1,5 +1,8 @@
 //! Inputs with their labels.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::objective::Labels;
@@ -27,6 +30,10 @@ pub struct Batch<const D: usize> {
     classes: Option<usize>,
     /// What it counts in an optimiser step that adds up the gradients of several devices.
     weight: f32,
+    /// Where each sample is in its data set, if that is known.
+    indices: Option<Arc<[usize]>>,
+    /// Tells minibatches apart; replays of one have one.
+    serial: u64,
 }
 
 impl<const D: usize> Batch<D> {
@@ -49,7 +56,9 @@ impl<const D: usize> Batch<D> {
             let (inputs, labels) = (inputs.device(), labels.device());
             return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
         }
-        Ok(Self { inputs, labels, classes: None, weight: 1.0 })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial })
     }
 
     /// A batch of samples on the host, checked, then sent to `device`.
@@ -185,6 +194,28 @@ impl<const D: usize> Batch<D> {
     /// The device of the inputs.
     pub fn device(&self) -> Device {
         self.inputs.device()
+    }
+
+    /// The batch, whose samples have these indices in their data set.
+    ///
+    /// # Errors
+    /// [`Error::BatchLength`] if there are more of them than samples, or fewer.
+    pub fn with_indices(self, indices: Vec<usize>) -> Result<Self, Error> {
+        match indices.len() == self.len() {
+            true => Ok(Self { indices: Some(indices.into()), ..self }),
+            false => Err(Error::BatchLength { inputs: self.len(), labels: indices.len() }),
+        }
+    }
+
+    /// Where each sample is in the data set that was read, as the loaders of `free-at-data` say; none for
+    /// a batch of tensors.
+    pub fn indices(&self) -> Option<&[usize]> {
+        self.indices.as_deref()
+    }
+
+    /// A number that clones of this batch have, replays for example, and no other batch.
+    pub fn serial(&self) -> u64 {
+        self.serial
     }
 
     /// The batch on another device.

@@ -16,8 +16,6 @@ use crate::source::{Memory, Pixels, Raster, Source, SourceShape};
 use crate::transform::{DRAWS, draws};
 use crate::{DataError, Loading, Transform};
 
-pub(crate) use assembled::Assembled;
-
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Image {
@@ -251,7 +249,7 @@ impl ImageDataset {
 
     /// Minibatches of `batch_size` images: the builder of a data loader.
     pub fn loading(&self, batch_size: usize) -> Loading {
-        Loading::new(self.clone(), batch_size)
+        Loading::new(self.clone(), batch_size, self.is_costly())
     }
 
     /// Images that did not decode and were left out so far, by name.

@@ -138,6 +138,10 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A table whose columns or values are not what they should be.
+    #[error(transparent)]
+    Table(#[from] crate::TableError),
+
     /// Samples, labels or sizes that no batch can have.
     #[error(transparent)]
     Core(#[from] Error),

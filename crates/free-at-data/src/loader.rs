@@ -10,7 +10,6 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
 use free_at_core::Batch;
 
-use crate::dataset::Assembled;
 use crate::order::shuffled;
 use crate::{DataError, Loading};
 
@@ -20,35 +19,57 @@ const PREFETCH: usize = 2;
 /// A pass that no run comes to: its order is that of the slices.
 const SLICES: u64 = u64::MAX;
 
-pub(crate) struct ImageLoader {
-    loading: Loading,
+/// Labelled samples, of which minibatches of `Batch<D>` can be made.
+pub(crate) trait Samples<const D: usize>: Clone + Send + Sync + 'static {
+    /// A minibatch on the host.
+    type Prepared: Send + 'static;
+
+    fn count(&self) -> usize;
+
+    /// The samples with these indices, in this order.
+    fn choose(&self, indices: Vec<usize>) -> Self;
+
+    /// The samples with these indices, in one piece; nothing if none of them can be read. `random` is a
+    /// seed and the number of the pass.
+    fn prepare(
+        &self,
+        indices: &[usize],
+        random: Option<(u64, u64)>,
+    ) -> Result<Option<Self::Prepared>, DataError>;
+
+    /// What was prepared, on `device`.
+    fn send(&self, prepared: Self::Prepared, device: &Device) -> Result<Batch<D>, DataError>;
+}
+
+pub(crate) struct Loader<S> {
+    loading: Loading<S>,
     device: Device,
     /// Passes that have begun.
     passes: AtomicU64,
 }
 
-impl ImageLoader {
-    pub(crate) fn new(loading: Loading, device: Device) -> Self {
+impl<S> Loader<S> {
+    pub(crate) fn new(loading: Loading<S>, device: Device) -> Self {
         Self { loading, device, passes: AtomicU64::new(0) }
     }
 }
 
-impl DataLoader<Batch<4>> for ImageLoader {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch<4>> + 'a> {
+impl<S: Samples<D>, const D: usize> DataLoader<Batch<D>> for Loader<S> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch<D>> + 'a> {
         let number = self.passes.fetch_add(1, Ordering::Relaxed);
-        Box::new(ImageIterator { loader: self, number, pass: None, threads: Vec::new(), next: 0 })
+        Box::new(Minibatches { loader: self, number, pass: None, threads: Vec::new(), next: 0 })
     }
 
     fn num_items(&self) -> usize {
         self.loading.samples()
     }
 
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch<4>>> {
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch<D>>> {
         Arc::new(Self::new(self.loading.clone(), device.clone()))
     }
 
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch<4>>> {
-        let n = self.loading.dataset.len();
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch<D>>> {
+        let n = self.loading.dataset.count();
         // The last slice has what a pass over all would have left out.
         let end = if end >= self.num_items() { n } else { end };
         // A data set in the order of its classes would leave each slice with a few of them.
@@ -56,21 +77,24 @@ impl DataLoader<Batch<4>> for ImageLoader {
             Some(seed) => shuffled(n, seed, SLICES),
             None => (0..n).collect(),
         };
-        let dataset = self.loading.dataset.subset(order[start.min(end)..end].to_vec());
+        let dataset = self.loading.dataset.choose(order[start.min(end)..end].to_vec());
         Arc::new(Self::new(Loading { dataset, ..self.loading.clone() }, self.device.clone()))
     }
 }
 
-/// One pass over the data: which images are in which minibatch.
-struct Pass {
-    loading: Loading,
+/// One pass over the data: which samples are in which minibatch.
+struct Pass<S> {
+    loading: Loading<S>,
     number: u64,
     order: Vec<usize>,
 }
 
-impl Pass {
-    fn new(loading: &Loading, number: u64) -> Arc<Self> {
-        let n = loading.dataset.len();
+impl<S> Pass<S> {
+    fn new<const D: usize>(loading: &Loading<S>, number: u64) -> Arc<Self>
+    where
+        S: Samples<D>,
+    {
+        let n = loading.dataset.count();
         let order = match loading.shuffle {
             Some(seed) => shuffled(n, seed, number),
             None => (0..n).collect(),
@@ -78,17 +102,23 @@ impl Pass {
         Arc::new(Self { loading: loading.clone(), number, order })
     }
 
-    fn minibatches(&self) -> usize {
+    fn minibatches<const D: usize>(&self) -> usize
+    where
+        S: Samples<D>,
+    {
         self.loading.samples().div_ceil(self.loading.batch_size)
     }
 
     /// Prepares a minibatch; a panic, of an image decoder say, is an error.
-    fn prepare(&self, minibatch: usize) -> Result<Assembled, DataError> {
+    fn prepare<const D: usize>(&self, minibatch: usize) -> Prepared<S::Prepared>
+    where
+        S: Samples<D>,
+    {
         let size = self.loading.batch_size;
         let indices = &self.order[minibatch * size..self.order.len().min((minibatch + 1) * size)];
         let random = self.loading.shuffle.map(|seed| (seed, self.number));
         let prepared =
-            catch_unwind(AssertUnwindSafe(|| self.loading.dataset.assemble(indices, random)));
+            catch_unwind(AssertUnwindSafe(|| self.loading.dataset.prepare(indices, random)));
         prepared.unwrap_or_else(|panic| {
             let reason = panic
                 .downcast_ref::<String>()
@@ -100,27 +130,28 @@ impl Pass {
     }
 }
 
-type Prepared = Result<Assembled, DataError>;
+/// A minibatch on the host, if any of its samples could be read.
+type Prepared<T> = Result<Option<T>, DataError>;
 
-struct ImageIterator<'a> {
-    loader: &'a ImageLoader,
+struct Minibatches<'a, S: Samples<D>, const D: usize> {
+    loader: &'a Loader<S>,
     number: u64,
     /// Made with the first minibatch: a resumed run begins passes only to count them.
-    pass: Option<Arc<Pass>>,
+    pass: Option<Arc<Pass<S>>>,
     /// Thread t prepares every `threads`-th minibatch, and each keeps its order.
-    threads: Vec<Receiver<Prepared>>,
+    threads: Vec<Receiver<Prepared<S::Prepared>>>,
     /// The number of the next minibatch.
     next: usize,
 }
 
-impl ImageIterator<'_> {
-    fn pass(&mut self) -> Arc<Pass> {
+impl<S: Samples<D>, const D: usize> Minibatches<'_, S, D> {
+    fn pass(&mut self) -> Arc<Pass<S>> {
         let (loading, number) = (&self.loader.loading, self.number);
         self.pass.get_or_insert_with(|| Pass::new(loading, number)).clone()
     }
 
     /// Starts the threads, from the next minibatch on.
-    fn start(&mut self, pass: &Arc<Pass>) {
+    fn start(&mut self, pass: &Arc<Pass<S>>) {
         let workers = self.loader.loading.workers;
         for thread in 0..workers {
             let (sender, receiver) = sync_channel(PREFETCH);
@@ -140,7 +171,7 @@ impl ImageIterator<'_> {
         self.threads.rotate_right(behind);
     }
 
-    fn take(&mut self) -> Option<Prepared> {
+    fn take(&mut self) -> Option<Prepared<S::Prepared>> {
         let pass = self.pass();
         if self.next >= pass.minibatches() {
             return None;
@@ -159,16 +190,16 @@ impl ImageIterator<'_> {
     }
 }
 
-impl Iterator for ImageIterator<'_> {
-    type Item = Result<Batch<4>, DatasetError>;
+impl<S: Samples<D>, const D: usize> Iterator for Minibatches<'_, S, D> {
+    type Item = Result<Batch<D>, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let of = &self.loader.loading.dataset;
         loop {
             let batch = match self.take()? {
-                // None of its images decoded.
-                Ok(prepared) if prepared.labels.is_empty() => continue,
-                prepared => prepared.and_then(|prepared| prepared.on(of, &self.loader.device)),
+                Ok(None) => continue,
+                Ok(Some(prepared)) => of.send(prepared, &self.loader.device),
+                Err(error) => Err(error),
             };
             return Some(batch.map_err(DatasetError::new));
         }
@@ -189,7 +220,7 @@ impl Iterator for ImageIterator<'_> {
     }
 }
 
-impl DataLoaderIterator<Batch<4>> for ImageIterator<'_> {
+impl<S: Samples<D>, const D: usize> DataLoaderIterator<Batch<D>> for Minibatches<'_, S, D> {
     fn progress(&self) -> Progress {
         let loading = &self.loader.loading;
         let done = (self.next * loading.batch_size).min(loading.samples());

@@ -6,28 +6,30 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
 use free_at_core::{Batch, Error};
 
-use crate::ImageDataset;
-use crate::loader::ImageLoader;
+use crate::loader::{Loader, Samples};
+use crate::{ImageDataset, Table};
 
-/// Builds a data loader over an [`ImageDataset`], from [`ImageDataset::loading`].
+/// Builds a data loader over an [`ImageDataset`], from [`ImageDataset::loading`], or over a [`Table`], from
+/// [`Table::loading`].
 ///
 /// What it yields depends on the seeds alone, neither on the number of threads nor on their speed, so a run
 /// can be repeated, and one that was stopped sees what it would have seen. (Burn's own loader with
 /// worker threads yields minibatches in the order in which they happen to be ready.)
 #[derive(Debug, Clone)]
-pub struct Loading {
-    pub(crate) dataset: ImageDataset,
+pub struct Loading<S = ImageDataset> {
+    pub(crate) dataset: S,
     pub(crate) batch_size: usize,
     pub(crate) shuffle: Option<u64>,
     pub(crate) workers: usize,
     pub(crate) drop_last: bool,
 }
 
-impl Loading {
-    pub(crate) fn new(dataset: ImageDataset, batch_size: usize) -> Self {
+impl<S> Loading<S> {
+    /// `costly` says whether preparing a sample is work enough for threads of their own.
+    pub(crate) fn new(dataset: S, batch_size: usize, costly: bool) -> Self {
         const MOST: usize = 8;
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
-        let workers = if dataset.is_costly() { half.clamp(1, MOST) } else { 0 };
+        let workers = if costly { half.clamp(1, MOST) } else { 0 };
         Self { dataset, batch_size, shuffle: None, workers, drop_last: false }
     }
 
@@ -54,23 +56,45 @@ impl Loading {
         self
     }
 
+    fn on<const D: usize>(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<D>>>, Error>
+    where
+        S: Samples<D>,
+    {
+        match self.batch_size {
+            0 => Err(Error::BatchSize),
+            _ => Ok(Arc::new(Loader::new(self, device.clone()))),
+        }
+    }
+
+    /// Samples in a pass.
+    pub(crate) fn samples<const D: usize>(&self) -> usize
+    where
+        S: Samples<D>,
+    {
+        let all = self.dataset.count();
+        match self.drop_last {
+            true => all - all % self.batch_size,
+            false => all,
+        }
+    }
+}
+
+impl Loading<ImageDataset> {
     /// The loader of minibatches on `device`.
     ///
     /// # Errors
     /// [`Error::BatchSize`] for a batch size of 0.
     pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<4>>>, Error> {
-        match self.batch_size {
-            0 => Err(Error::BatchSize),
-            _ => Ok(Arc::new(ImageLoader::new(self, device.clone()))),
-        }
+        self.on(device)
     }
+}
 
-    /// Samples in a pass.
-    pub(crate) fn samples(&self) -> usize {
-        let all = self.dataset.len();
-        match self.drop_last {
-            true => all - all % self.batch_size,
-            false => all,
-        }
+impl Loading<Table> {
+    /// The loader of minibatches on `device`.
+    ///
+    /// # Errors
+    /// [`Error::BatchSize`] for a batch size of 0.
+    pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<2>>>, Error> {
+        self.on(device)
     }
 }

@@ -4,8 +4,8 @@ use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::{Direction, FeatureRules};
 
-/// Of a step: a multiple that rounding moved is still one.
-const ROUNDING: f64 = 1e-3;
+/// A multiple of a step that rounding moved, by a few units of single precision, is still one.
+const ROUNDING: f64 = 2e-6;
 
 /// [`FeatureRules`] on a device. Rows are flat here, `[n, features]`.
 #[derive(Debug, Clone)]
@@ -109,8 +109,10 @@ impl Steps {
     ) -> Tensor<2> {
         let whole = |delta: Tensor<2>| delta / self.size.clone();
         let steps = whole(moved.clone() - inputs.clone());
-        let towards =
-            |steps: Tensor<2>| steps.clone().sign() * steps.abs().add_scalar(ROUNDING).floor();
+        let towards = |steps: Tensor<2>| {
+            let length = steps.clone().abs().mul_scalar(1.0 + ROUNDING).add_scalar(ROUNDING);
+            steps.sign() * length.floor()
+        };
         let steps = match room {
             Some([low, high]) => {
                 let (low, high) = (towards(whole(low)), towards(whole(high)));

@@ -5,12 +5,15 @@ use free_at_core::{Batch, Bounds};
 
 use super::ImageDataset;
 use crate::DataError;
+use crate::loader::Samples;
 use crate::source::Pixels;
 
 /// The values of a minibatch on the host.
 pub(crate) struct Assembled {
     pixels: Pixels,
-    pub(crate) labels: Vec<usize>,
+    labels: Vec<usize>,
+    /// Where each image is in the source.
+    places: Vec<usize>,
 }
 
 impl Assembled {
@@ -18,7 +21,7 @@ impl Assembled {
     pub(crate) fn on(self, of: &ImageDataset, device: &Device) -> Result<Batch<4>, DataError> {
         let (shape, classes, white) = (of.shape, of.classes(), of.source.white());
         let labels = &self.labels;
-        Ok(match self.pixels {
+        let batch = match self.pixels {
             Pixels::Bytes(bytes) => {
                 Batch::from_bytes(bytes, &shape, labels, classes, white, device)?
             }
@@ -26,7 +29,33 @@ impl Assembled {
                 let images: Vec<&[f32]> = floats.chunks(shape.iter().product()).collect();
                 Batch::from_samples(&images, &shape, labels, classes, &Bounds::default(), device)?
             }
-        })
+        };
+        Ok(batch.with_indices(self.places)?)
+    }
+}
+
+impl Samples<4> for ImageDataset {
+    type Prepared = Assembled;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn choose(&self, indices: Vec<usize>) -> Self {
+        self.subset(indices)
+    }
+
+    fn prepare(
+        &self,
+        indices: &[usize],
+        random: Option<(u64, u64)>,
+    ) -> Result<Option<Assembled>, DataError> {
+        let assembled = self.assemble(indices, random)?;
+        Ok((!assembled.labels.is_empty()).then_some(assembled))
+    }
+
+    fn send(&self, prepared: Assembled, device: &Device) -> Result<Batch<4>, DataError> {
+        prepared.on(self, device)
     }
 }
 
@@ -41,7 +70,8 @@ impl ImageDataset {
         indices: &[usize],
         random: Option<(u64, u64)>,
     ) -> Result<Assembled, DataError> {
-        let (mut bytes, mut floats, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bytes, mut floats) = (Vec::new(), Vec::new());
+        let (mut labels, mut places) = (Vec::new(), Vec::new());
         for &index in indices {
             match self.raster(index, random) {
                 Ok((raster, label)) => {
@@ -58,6 +88,7 @@ impl ImageDataset {
                         Pixels::Floats(of_one) => floats.extend(of_one),
                     }
                     labels.push(label);
+                    places.extend(self.place(index));
                 }
                 Err(error @ DataError::Undecodable { .. }) => self.skip(&error)?,
                 Err(error) => return Err(error),
@@ -67,7 +98,7 @@ impl ImageDataset {
             true => Pixels::Bytes(bytes),
             false => Pixels::Floats(floats),
         };
-        Ok(Assembled { pixels, labels })
+        Ok(Assembled { pixels, labels, places })
     }
 
     /// Takes note of an image that does not decode.

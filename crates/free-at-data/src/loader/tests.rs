@@ -169,3 +169,16 @@ fn a_panic_of_a_thread_is_an_error_of_the_loader() {
         assert!(error.contains("the decoder's fault"), "{error}");
     }
 }
+
+#[test]
+fn minibatches_know_where_their_images_are_in_the_data_set() {
+    let (train, _) = dataset().split(5, 1);
+    let loader = train.loading(BATCH).shuffled(3).build(&Device::flex()).unwrap();
+    for batch in loader.slice(3, 18).iter() {
+        let batch = batch.unwrap();
+        // The label of each image of this data set is its place.
+        let labels: Vec<i64> = batch.labels().try_into_vec_as().unwrap();
+        let places: Vec<i64> = batch.indices().unwrap().iter().map(|at| *at as i64).collect();
+        assert_eq!(places, labels);
+    }
+}

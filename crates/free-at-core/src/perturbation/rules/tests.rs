@@ -115,8 +115,8 @@ proptest! {
         for (feature, step) in [2, 3].into_iter().zip(STEP) {
             let nearest = (-40..=40)
                 .map(|k| row[feature] + k as f32 * step)
-                .filter(|v| (v - row[feature]).abs() <= epsilon as f32 * SCALE[feature] + ROUNDING)
-                .filter(|v| *v >= LOW[feature] - ROUNDING && *v <= HIGH[feature] + ROUNDING)
+                .filter(|v| (v - row[feature]).abs() <= epsilon as f32 * SCALE[feature] - ROUNDING)
+                .filter(|v| *v >= LOW[feature] + ROUNDING && *v <= HIGH[feature] - ROUNDING)
                 .filter(|v| feature == 2 || *v <= row[feature])
                 .map(|v| (v - wanted[feature]).abs())
                 .fold(f32::INFINITY, f32::min);

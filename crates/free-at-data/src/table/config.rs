@@ -1,0 +1,157 @@
+//! What the columns of a CSV file are.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::raw::Raw;
+use super::read;
+use crate::{DataError, Table, files};
+
+/// What to do about values that are not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Missing {
+    /// The file is refused.
+    #[default]
+    Refuse,
+    /// Rows without one of their values are left out. Rows without a label always are, unless refused.
+    DropRows,
+    /// The mean of the column, rounded for whole numbers, or its most frequent category; of the training
+    /// rows, once the table is [split](Table::split).
+    Fill,
+}
+
+/// What the columns of a CSV file with a header are: the label, numbers, whole numbers, categories.
+///
+/// ```
+/// use free_at_data::TableConfig;
+///
+/// let csv = "age,job,income,bought\n31,clerk,40.5,no\n45,smith,51,yes\n28,clerk,39,no\n60,nurse,48.2,yes\n";
+/// let table = TableConfig::new("bought")
+///     .with_integers(["age"])
+///     .with_categories(["job"])
+///     .read(csv.as_bytes(), "customers")?;
+/// assert_eq!((table.len(), table.features(), table.classes()), (4, 5, 2));
+/// assert_eq!(table.feature_names()[1], "job = clerk");
+/// # Ok::<(), free_at_data::DataError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableConfig {
+    pub(super) label: String,
+    pub(super) integers: Vec<String>,
+    pub(super) categories: Vec<String>,
+    /// Groups of columns that are 0 or 1, with their names.
+    pub(super) one_hot: Vec<(String, Vec<String>)>,
+    pub(super) ignored: Vec<String>,
+    pub(super) missing: Missing,
+    pub(super) marks: Vec<String>,
+    pub(super) delimiter: u8,
+}
+
+fn owned<S: Into<String>>(names: impl IntoIterator<Item = S>) -> impl Iterator<Item = String> {
+    names.into_iter().map(Into::into)
+}
+
+impl TableConfig {
+    /// A file whose column `label` holds the classes, as text or numbers, and whose other columns hold
+    /// numbers.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            integers: Vec::new(),
+            categories: Vec::new(),
+            one_hot: Vec::new(),
+            ignored: Vec::new(),
+            missing: Missing::default(),
+            marks: owned(["", "?", "NA", "NaN", "nan"]).collect(),
+            delimiter: b',',
+        }
+    }
+
+    /// Columns of whole numbers, which an adversary changes in whole numbers.
+    #[must_use]
+    pub fn with_integers<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.integers.extend(owned(names));
+        self
+    }
+
+    /// Columns of categories: each value, a text or a number, is a feature of its own that is 1 where the
+    /// column has it and 0 elsewhere.
+    #[must_use]
+    pub fn with_categories<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.categories.extend(owned(names));
+        self
+    }
+
+    /// Columns that are the categories of one property already: exactly one of them is 1 in each row.
+    #[must_use]
+    pub fn with_one_hot<S: Into<String>>(
+        mut self,
+        name: impl Into<String>,
+        columns: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.one_hot.push((name.into(), owned(columns).collect()));
+        self
+    }
+
+    /// Columns that are left out, such as identifiers.
+    #[must_use]
+    pub fn ignoring<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.ignored.extend(owned(names));
+        self
+    }
+
+    /// What to do about values that are not there. Default: [`Missing::Refuse`].
+    #[must_use]
+    pub fn with_missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// The texts that stand for a value that is not there. Default: nothing, `?`, `NA`, `NaN`, `nan`.
+    #[must_use]
+    pub fn with_missing_marks<S: Into<String>>(
+        mut self,
+        marks: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.marks = owned(marks).collect();
+        self
+    }
+
+    /// What separates values. Default: a comma.
+    #[must_use]
+    pub fn with_delimiter(mut self, delimiter: u8) -> Self {
+        self.delimiter = delimiter;
+        self
+    }
+
+    /// The table in a file, unpacked if its name ends in `.gz`; standardised by all its rows, until it is
+    /// [split](Table::split).
+    ///
+    /// # Errors
+    /// [`DataError::File`], and those of [`read`](Self::read).
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Table, DataError> {
+        let path = path.as_ref();
+        self.read(files::read(path)?.as_slice(), &path.display().to_string())
+    }
+
+    /// The table that `reader` gives; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`DataError::Table`] for columns or values that are not what they should be, [`DataError::Format`] for
+    /// what is no CSV, [`DataError::Core`] with [`free_at_core::Error::EmptyBatch`] for no row.
+    pub fn read(&self, reader: impl Read, name: &str) -> Result<Table, DataError> {
+        Table::of(read::read(self, reader, name, None)?)
+    }
+
+    /// The table in another file with the same columns, for a model that was trained on `table`: with that
+    /// one's categories, classes and standardisation.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`TableError::UnknownCategory`](crate::TableError::UnknownCategory).
+    pub fn open_like(&self, path: impl AsRef<Path>, table: &Table) -> Result<Table, DataError> {
+        let path = path.as_ref();
+        let (bytes, name) = (files::read(path)?, path.display().to_string());
+        let raw: Raw = read::read(self, bytes.as_slice(), &name, Some(table.raw()))?;
+        table.encoding_of(raw)
+    }
+}

@@ -1,0 +1,184 @@
+//! The threat model of a table, by the names of its columns.
+
+use free_at_core::{Bounds, Direction, FeatureRules, ThreatModel};
+
+use super::encoding::{Column, ColumnKind};
+use crate::{DataError, Table, TableError};
+
+/// What an adversary may do to the rows of a [`Table`], column by column: from [`Table::threat`].
+///
+/// ε counts in standard deviations of each column. Whole numbers move in whole numbers, and categories to
+/// any other category of their column, whatever ε is, unless they are frozen.
+///
+/// ```
+/// use free_at_core::{Epsilon, ThreatModel};
+/// use free_at_data::breast_cancer;
+///
+/// let (train, test) = breast_cancer::table()?.split(114, 0)?;
+/// let threat = train
+///     .threat(ThreatModel::linf(Epsilon::unit(0.3)))
+///     .freezing("mean texture")
+///     .only_down("mean radius")
+///     .with_reach("mean area", 20.0)              // at most 20, in the column's own unit
+///     .within("mean smoothness", 0.05, 0.17)
+///     .build()?;
+/// assert_eq!(threat.scale().map(<[f32]>::len), Some(train.features()));
+/// # Ok::<(), free_at_data::DataError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TableThreat<'a> {
+    table: &'a Table,
+    threat: ThreatModel,
+    scale: Vec<f32>,
+    low: Vec<f32>,
+    high: Vec<f32>,
+    directions: Vec<Option<Direction>>,
+    /// The first thing that was asked for in vain.
+    refused: Option<TableError>,
+}
+
+impl<'a> TableThreat<'a> {
+    pub(super) fn new(table: &'a Table, threat: ThreatModel) -> Self {
+        let features = table.features();
+        Self {
+            table,
+            threat,
+            scale: vec![1.0; features],
+            low: vec![f32::NEG_INFINITY; features],
+            high: vec![f32::INFINITY; features],
+            directions: vec![None; features],
+            refused: None,
+        }
+    }
+
+    /// The column cannot change.
+    #[must_use]
+    pub fn freezing(self, column: &str) -> Self {
+        self.change(column, |this, column| {
+            this.scale[column.features()].fill(0.0);
+            Ok(())
+        })
+    }
+
+    /// All columns of categories cannot change, as L2 needs it.
+    #[must_use]
+    pub fn freezing_categories(mut self) -> Self {
+        let is_category = |column: &&Column| matches!(column.kind, ColumnKind::Category { .. });
+        for column in self.table.columns().iter().filter(is_category) {
+            self.scale[column.features()].fill(0.0);
+        }
+        self
+    }
+
+    /// The column can only rise.
+    #[must_use]
+    pub fn only_up(self, column: &str) -> Self {
+        self.one_way(column, Direction::Up)
+    }
+
+    /// The column can only fall.
+    #[must_use]
+    pub fn only_down(self, column: &str) -> Self {
+        self.one_way(column, Direction::Down)
+    }
+
+    /// The budget of the column, in its own unit, in place of ε standard deviations. (For L2, that of a
+    /// perturbation of this column alone.)
+    #[must_use]
+    pub fn with_reach(self, column: &str, reach: f64) -> Self {
+        self.change(column, |this, column| {
+            let std = column.std().ok_or_else(|| not_for_categories(column))?;
+            let scale = reach / (std * this.threat.epsilon().value());
+            this.scale[column.features()].fill(scale as f32);
+            Ok(())
+        })
+    }
+
+    /// The column stays from `low` to `high`, in its own unit. Rows must be in there to begin with.
+    #[must_use]
+    pub fn within(self, column: &str, low: f64, high: f64) -> Self {
+        self.change(column, |this, column| {
+            let feature = |value| column.standardized(value);
+            let limits =
+                feature(low).zip(feature(high)).ok_or_else(|| not_for_categories(column))?;
+            this.low[column.features()].fill(limits.0);
+            this.high[column.features()].fill(limits.1);
+            Ok(())
+        })
+    }
+
+    /// Every column of numbers stays within what the training rows have. Rows beyond that, of the test
+    /// set say, are refused by an evaluation.
+    #[must_use]
+    pub fn within_observed(self) -> Self {
+        let columns = self.table.columns().iter().filter(|column| column.std().is_some());
+        columns.fold(self.clone(), |this, column| {
+            this.within(column.name(), column.observed.0, column.observed.1)
+        })
+    }
+
+    /// The threat model for rows of the table.
+    ///
+    /// # Errors
+    /// [`DataError::Table`] for a column that is not there, or has no such rule; [`DataError::Core`] for a
+    /// threat model that cannot be: an ε, bounds, a scale, or categories in L2 that are not frozen.
+    pub fn build(self) -> Result<ThreatModel, DataError> {
+        if let Some(refused) = self.refused {
+            return Err(refused.into());
+        }
+        let mut rules = FeatureRules::new(self.table.features());
+        for column in self.table.columns() {
+            let features = column.features();
+            match column.kind() {
+                ColumnKind::Category { .. } => rules = rules.with_categories(features.collect()),
+                ColumnKind::Integer { std, .. } => {
+                    rules = rules.with_step(features.start, (1.0 / std) as f32);
+                }
+                ColumnKind::Number { .. } => {}
+            }
+        }
+        for (feature, direction) in self.directions.into_iter().enumerate() {
+            if let Some(direction) = direction {
+                rules = rules.with_direction(feature, direction);
+            }
+        }
+        let threat = self
+            .threat
+            .with_bounds(Bounds::PerFeature { low: self.low, high: self.high })
+            .with_scale(self.scale)
+            .with_rules(rules);
+        threat.check()?;
+        Ok(threat)
+    }
+
+    fn one_way(self, column: &str, direction: Direction) -> Self {
+        self.change(column, |this, column| match column.kind() {
+            ColumnKind::Category { .. } => Err(not_for_categories(column)),
+            _ => {
+                this.directions[column.features.start] = Some(direction);
+                Ok(())
+            }
+        })
+    }
+
+    fn change(
+        mut self,
+        column: &str,
+        change: impl FnOnce(&mut Self, &'a Column) -> Result<(), TableError>,
+    ) -> Self {
+        let table = self.table;
+        let done = table.column(column).and_then(|column| change(&mut self, column));
+        if let (None, Err(refused)) = (&self.refused, done) {
+            self.refused = Some(refused);
+        }
+        self
+    }
+}
+
+fn not_for_categories(column: &Column) -> TableError {
+    TableError::Rule {
+        column: column.name.clone(),
+        kind: "categories",
+        reason: "they change to any other or, with `freezing`, not at all",
+    }
+}
