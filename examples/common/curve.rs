@@ -17,11 +17,11 @@ impl Curve {
     ///
     /// # Errors
     /// Those of the evaluation.
-    pub fn measure<C: Classifier<4> + Module + 'static>(
+    pub fn measure<C: Classifier<D> + Module + 'static, const D: usize>(
         (name, model): (&str, &C),
-        test: &dyn DataLoader<Batch<4>>,
+        test: &dyn DataLoader<Batch<D>>,
         threat: &ThreatModel,
-        attack: &(impl Attack<4> + Clone + 'static),
+        attack: &(impl Attack<D> + Clone + 'static),
         (epsilons, seed): (&[f64], u64),
     ) -> Result<Self, Error> {
         let mut points = Vec::new();

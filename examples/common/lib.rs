@@ -1,10 +1,13 @@
-//! What the examples share: networks, data, devices, robustness curves and pictures.
+//! What the examples share: networks, data, devices, trainings, robustness curves and pictures.
 
 pub mod curve;
 pub mod data;
 pub mod devices;
 pub mod network;
 pub mod plot;
+mod progress;
+pub mod report;
+pub mod training;
 
 use std::error::Error;
 use std::process::ExitCode;

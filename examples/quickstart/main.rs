@@ -5,8 +5,6 @@
 
 mod evaluate;
 mod gallery;
-mod progress;
-mod report;
 mod training;
 
 use std::error::Error;
@@ -18,8 +16,8 @@ use clap::Parser;
 use free_at::core::files;
 use free_at::prelude::*;
 use free_at_examples::plot;
+use free_at_examples::report::Report;
 
-use crate::report::Report;
 use crate::training::Data;
 
 /// Each step allocates and frees the same large buffers. The system's allocator gives them back to

@@ -89,7 +89,12 @@ impl Column {
     fn decode(&self, row: &[f32]) -> Value {
         let features = &row[self.features.clone()];
         match &self.kind {
-            ColumnKind::Number { mean, std } => Value::Number(mean + std * f64::from(features[0])),
+            ColumnKind::Number { mean, std } => {
+                let value = mean + std * f64::from(features[0]);
+                // A feature has single precision.
+                let rounding = f64::from(f32::EPSILON) * (mean.abs() + (value - mean).abs());
+                Value::Number(if value.abs() <= rounding { 0.0 } else { value })
+            }
             ColumnKind::Integer { mean, std } => {
                 Value::Integer((mean + std * f64::from(features[0])).round() as i64)
             }
@@ -116,7 +121,7 @@ pub enum Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(number) => f.write_str(&significant(*number, DIGITS)),
+            Self::Number(number) => f.write_str(&decimal(*number, decimals(*number, DIGITS))),
             Self::Integer(number) => number.fmt(f),
             Self::Category(name) => f.write_str(name),
         }
@@ -126,10 +131,14 @@ impl fmt::Display for Value {
 /// Of numbers, where they show a difference.
 const DIGITS: i32 = 4;
 
-fn significant(number: f64, digits: i32) -> String {
+/// The decimals with which a number has so many digits.
+fn decimals(number: f64, digits: i32) -> usize {
     const MOST: i32 = 12;
     let order = if number == 0.0 { 0.0 } else { number.abs().log10().floor() };
-    let decimals = (digits - 1 - order as i32).clamp(0, MOST) as usize;
+    (digits - 1 - order as i32).clamp(0, MOST) as usize
+}
+
+fn decimal(number: f64, decimals: usize) -> String {
     let text = format!("{number:.decimals$}");
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
@@ -154,7 +163,11 @@ impl fmt::Display for Change {
         const MOST: i32 = 9;
         let column = &self.column;
         if let (Value::Number(before), Value::Number(after)) = (&self.before, &self.after) {
-            let texts = |digits| (significant(*before, digits), significant(*after, digits));
+            let larger = before.abs().max(after.abs());
+            let texts = |digits| {
+                let decimals = decimals(larger, digits);
+                (decimal(*before, decimals), decimal(*after, decimals))
+            };
             let shown = (DIGITS..MOST).map(texts).find(|(before, after)| before != after);
             let (before, after) = shown.unwrap_or_else(|| texts(MOST));
             return write!(f, "{column} {before} → {after}");

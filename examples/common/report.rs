@@ -1,4 +1,4 @@
-//! What is printed and written of the three runs.
+//! What is printed and written of some trainings.
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use serde::{Serialize, Serializer};
 
 use crate::training::Trained;
 
+/// Accuracies and costs, a line for each method.
 #[derive(Serialize)]
-pub(crate) struct Report {
+pub struct Report {
     epsilon: f64,
     seed: u64,
     runs: Vec<Run>,
@@ -32,13 +33,14 @@ fn as_map<S: Serializer>(attacks: &[(String, f64)], to: S) -> Result<S::Ok, S::E
 }
 
 impl Report {
-    pub(crate) fn new(
+    /// Of trained models and what attacks found of them, in the same order.
+    pub fn new<C>(
         threat: &ThreatModel,
         seed: u64,
-        trained: &[Trained],
+        trained: &[Trained<C>],
         robustness: &[RobustnessReport],
     ) -> Self {
-        let run = |(trained, found): (&Trained, &RobustnessReport)| Run {
+        let run = |(trained, found): (&Trained<C>, &RobustnessReport)| Run {
             method: trained.method.clone(),
             optimizer_steps: trained.steps,
             gradient_computations: trained.gradient_computations,
