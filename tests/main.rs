@@ -11,6 +11,8 @@ mod free_against_pytorch;
 mod models_against_pytorch;
 mod nets;
 mod networks;
+mod observers;
+mod penalty;
 mod properties;
 mod records;
 mod reference;

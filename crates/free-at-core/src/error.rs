@@ -389,9 +389,20 @@ pub enum Error {
         found: String,
     },
 
+    /// The weight of a penalty is no positive, finite number.
+    #[error("the weight of a penalty must be finite and above 0, found {value}")]
+    PenaltyWeight {
+        /// The weight found.
+        value: f64,
+    },
+
     /// Rules for the features of a table that cannot be kept.
     #[error(transparent)]
     Rules(#[from] crate::RuleError),
+
+    /// What an observer of a training was asked for in vain.
+    #[error(transparent)]
+    Observer(#[from] crate::train::ObserverError),
 
     /// A tensor could not be read back from its device.
     #[error("a tensor could not be read from its device: {reason}")]

@@ -305,7 +305,7 @@ impl<const D: usize> PerturbationSet<D> {
 }
 
 /// Each sample's gradient over its L2 norm; zero where the gradient is.
-fn unit_length<const D: usize>(gradient: Tensor<D>) -> Tensor<D> {
+pub(crate) fn unit_length<const D: usize>(gradient: Tensor<D>) -> Tensor<D> {
     // Over its largest element first: the squares of a confident sample's gradient would underflow.
     let largest = Norm::Linf.of(gradient.clone());
     let largest = largest.clone().mask_fill(largest.equal_scalar(0.0), 1.0);

@@ -44,13 +44,15 @@
 //! - [`core`]: threat models, input gradients, [`core::train`] with the trainers;
 //! - [`attacks`]: from FGSM to AutoAttack, and the evaluation;
 //! - [`models`]: networks, weights from and to PyTorch, normalisation as a layer;
-//! - [`data`]: embedded digits, image data sets.
+//! - [`data`]: embedded digits, image data sets, tables;
+//! - [`observe`]: other uses of the input gradient: norms, alignment, saliency maps, hard samples.
 //!
 //! # Backends
 //!
 //! The feature `flex` (default) is a pure-Rust CPU backend; `wgpu`, `vulkan`, `metal`, `cuda`,
 //! `rocm` and `cpu` are Burn's others. `tui` (default) is Burn's terminal dashboard.
 
+pub mod observe;
 pub mod recipe;
 
 pub use free_at_attacks as attacks;
@@ -70,13 +72,16 @@ pub mod prelude {
     };
     pub use free_at_core::train::{
         AdversarialConfig, AdversarialTrainer, Clamp, FastAdversarialTrainer, FastConfig,
-        FreeAdversarialTrainer, FreeConfig, StandardConfig, StandardTrainer, Trainer,
+        FreeAdversarialTrainer, FreeConfig, GradientPenalty, StandardConfig, StandardTrainer,
+        Trainer,
     };
     pub use free_at_core::{
-        Attack, AttackTask, Batch, Bounds, Classifier, Draws, Epsilon, Error, FrozenModel, Labels,
-        Norm, Objective, Target, ThreatModel,
+        Attack, AttackTask, Batch, Bounds, Classifier, Draws, Epsilon, Error, FeatureRules,
+        FrozenModel, Labels, Norm, Objective, Target, ThreatModel,
     };
-    pub use free_at_data::{Image, ImageDataset, ImageFolder, Transform, digits};
+    pub use free_at_data::{
+        Image, ImageDataset, ImageFolder, Table, TableConfig, Transform, digits,
+    };
     pub use free_at_models::{
         Checkpoint, MadryWideResNet, MadryWideResNetConfig, Mlp, MlpConfig, MnistCnn,
         MnistCnnConfig, ModelError, Network, NetworkConfig, Normalize, NormalizeConfig, Normalized,

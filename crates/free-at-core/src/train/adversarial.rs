@@ -82,6 +82,6 @@ impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialC
         let threat = warmup::scaled(&self.threat, share);
         let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws)?;
         let adversarial = task.seen(self.attack.perturb(&task)?);
-        Descent::at(model, adversarial, batch)
+        Descent::at(model, adversarial, batch, worker)
     }
 }

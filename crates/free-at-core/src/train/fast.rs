@@ -5,7 +5,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::train::{Descend, Descent, Method, Trainer, Worker, warmup};
+use crate::train::{Descend, Descent, Method, Phase, Trainer, Worker, warmup};
 use crate::{Batch, Classifier, Error, FrozenModel, Objective, ThreatModel};
 
 /// Trains on one FGSM step from a random start: two gradient computations an optimiser step.
@@ -102,14 +102,16 @@ impl<const D: usize> Descend<D> for FastConfig {
         let start = allowed.random_start(&x, &worker.draws(self.seed, batch.len()));
         let seen = |delta: &Tensor<D>| allowed.snap(&x, allowed.clamp(x.clone() + delta.clone()));
 
+        let point = seen(&start);
         let ascent = FrozenModel::new(model).input_gradient(
-            seen(&start),
+            point.clone(),
             &batch.truth(),
             Objective::CrossEntropy,
         )?;
+        worker.show(Phase::Ascent, batch, (&point, &ascent.gradient, &ascent.logits))?;
         let step = allowed.steepest_step(ascent.gradient, share * self.step_size());
         let delta = allowed.project(&x, start + step);
 
-        Descent::at(model, seen(&delta), batch)
+        Descent::at(model, seen(&delta), batch, worker)
     }
 }

@@ -178,7 +178,7 @@ impl<const D: usize> Descend<D> for FreeConfig {
         let seen = allowed.snap(&x, clamped.clone());
 
         // One forward and one backward pass of the loss at x + δ: g_θ for the optimiser, and g_adv.
-        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen, batch)?;
+        let (g_theta, g_adv) = Descent::with_input_gradient(model, seen, batch, worker)?;
         let g_adv = match self.clamp {
             Clamp::InForward => g_adv.mask_fill(moved.not_equal(clamped), 0.0),
             Clamp::OnUpdate => g_adv,

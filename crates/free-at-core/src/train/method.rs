@@ -7,7 +7,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::gradient::{backward, one_row_each};
-use crate::train::Worker;
+use crate::train::{Phase, Worker};
 use crate::{Batch, Classifier, Error, Objective, precision};
 
 /// The configuration of a training method, whatever the rank of its inputs.
@@ -46,9 +46,10 @@ pub trait Descend<const D: usize>: Method {
     ) -> Result<Descent, Error>;
 }
 
-/// What one optimiser step descends: the mean cross-entropy at some inputs, with its gradients.
+/// What one optimiser step descends: the mean cross-entropy at some inputs, with the trainer's
+/// [`GradientPenalty`](super::GradientPenalty) if it has one, and its gradients.
 pub struct Descent {
-    /// The mean cross-entropy over the minibatch, `[1]`.
+    /// The mean cross-entropy over the minibatch, and the penalty, `[1]`.
     pub loss: Tensor<1>,
     /// The logits, `[n, classes]`.
     pub logits: Tensor<2>,
@@ -59,15 +60,21 @@ pub struct Descent {
 impl Descent {
     /// The loss at `inputs`, which stand for those of `batch`, and its gradients in the parameters.
     ///
+    /// Where the trainer has observers it computes the gradient in the inputs too, for them.
+    ///
     /// # Errors
-    /// [`Error::Logits`], [`Error::Classes`], [`Error::NotTrainable`].
-    pub fn at<C: Classifier<D> + Module, const D: usize>(
+    /// [`Error::Logits`], [`Error::Classes`], [`Error::NotTrainable`], and those of observers.
+    pub fn at<C: Classifier<D> + Module + 'static, const D: usize>(
         model: &C,
         inputs: Tensor<D>,
         batch: &Batch<D>,
+        worker: &Worker,
     ) -> Result<Self, Error> {
+        if worker.extras.observes() {
+            return Ok(Self::with_input_gradient(model, inputs, batch, worker)?.0);
+        }
         let inputs = beside_parameters(model, inputs)?;
-        let (loss, logits) = mean_loss(model, inputs, batch)?;
+        let (loss, logits) = mean_loss(model, inputs, batch, worker)?;
         let gradients = weighted(&loss, batch).backward();
         Ok(Self::new(loss, logits, gradients))
     }
@@ -76,14 +83,16 @@ impl Descent {
     ///
     /// # Errors
     /// Those of [`at`](Self::at).
-    pub fn with_input_gradient<C: Classifier<D> + Module, const D: usize>(
+    pub fn with_input_gradient<C: Classifier<D> + Module + 'static, const D: usize>(
         model: &C,
         inputs: Tensor<D>,
         batch: &Batch<D>,
+        worker: &Worker,
     ) -> Result<(Self, Tensor<D>), Error> {
         let inputs = beside_parameters(model, inputs)?.require_grad();
-        let (loss, logits) = mean_loss(model, inputs.clone(), batch)?;
+        let (loss, logits) = mean_loss(model, inputs.clone(), batch, worker)?;
         let (in_inputs, gradients) = backward(&weighted(&loss, batch), &inputs);
+        worker.show(Phase::Descent, batch, (&inputs, &in_inputs, &logits))?;
         Ok((Self::new(loss, logits, gradients), in_inputs))
     }
 
@@ -93,14 +102,17 @@ impl Descent {
     }
 }
 
-fn mean_loss<C: Classifier<D> + Module, const D: usize>(
+fn mean_loss<C: Classifier<D> + Module + 'static, const D: usize>(
     model: &C,
     inputs: Tensor<D>,
     batch: &Batch<D>,
+    worker: &Worker,
 ) -> Result<(Tensor<1>, Tensor<2>), Error> {
-    let logits = one_row_each(batch.len(), precision::logits(model, inputs, precision::of(model)))?;
+    let logits = precision::logits(model, inputs.clone(), precision::of(model));
+    let logits = one_row_each(batch.len(), logits)?;
     batch.check_logits(logits.dims()[1])?;
-    let loss = Objective::CrossEntropy.values(logits.clone(), &batch.truth())?.mean();
+    let losses = Objective::CrossEntropy.values(logits.clone(), &batch.truth())?;
+    let loss = worker.extras.penalized(model, &inputs, batch, losses)?;
     match loss.is_tracked() {
         true => Ok((loss, logits)),
         false => Err(Error::NotTrainable), // the model cuts the graph to its parameters

@@ -179,10 +179,12 @@ impl<const D: usize> ReplayIterator<'_, D> {
     /// The end of the data: the pass is over.
     fn end(&self) -> Option<Result<Batch<D>, DatasetError>> {
         let session = &self.loader.session;
+        let mut ended = Ok(());
         if self.leads() {
             session.state.end_pass(self.pass);
+            ended = session.extras.end_pass(self.pass);
         }
-        session.finish().err().map(|error| Err(self.fail(error)))
+        session.finish().and(ended).err().map(|error| Err(self.fail(error)))
     }
 
     /// The end of this run: the pass goes on after a restart.

@@ -10,6 +10,7 @@ use burn::tensor::Device;
 use burn::train::Interrupter;
 
 use crate::error::device_name;
+use crate::train::extras::Extras;
 use crate::train::state::TrainerState;
 use crate::train::watch::LossWatch;
 use crate::train::{Descend, Descent, LoadingClock};
@@ -21,6 +22,7 @@ pub(crate) struct Session {
     pub(crate) device: Device,
     pub(crate) state: TrainerState,
     pub(crate) clock: LoadingClock,
+    pub(crate) extras: Extras,
     /// Whether the backend is fixed by the trainer's type.
     pinned: bool,
     shared: Arc<Shared>,
@@ -66,7 +68,7 @@ impl Session {
     pub(crate) fn new(device: Device, pinned: bool, watch_every: u64) -> Self {
         let state = TrainerState::new(device.clone());
         let (clock, shared) = (LoadingClock::default(), Shared::new(watch_every));
-        Self { device, state, clock, pinned, shared }
+        Self { device, state, clock, extras: Extras::default(), pinned, shared }
     }
 
     /// The same session, looking at the loss at another interval.
@@ -83,6 +85,7 @@ impl Session {
     ) -> Result<Descent, Error> {
         model.check_input(&batch.sample_shape())?;
         self.state.with_worker(&batch.device(), |worker| {
+            worker.extras = self.extras.clone();
             let descent = method.descend(model, batch, worker)?;
             self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);
             self.shared.watch.look(worker.key(), worker.steps() + 1, &descent.loss)?;

@@ -75,8 +75,8 @@ impl<const D: usize> Descend<D> for StandardConfig {
         &self,
         model: &C,
         batch: &Batch<D>,
-        _: &mut Worker,
+        worker: &mut Worker,
     ) -> Result<Descent, Error> {
-        Descent::at(model, batch.inputs(), batch)
+        Descent::at(model, batch.inputs(), batch, worker)
     }
 }

@@ -9,6 +9,7 @@ use burn::module::{
 };
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 
+use crate::train::extras::Extras;
 use crate::{Draws, Error};
 
 /// What a training method keeps on one device: the carried perturbation and the number of steps.
@@ -23,6 +24,8 @@ pub struct Worker {
     sample_shape: Option<Vec<usize>>,
     /// Whether it comes from a file and no device has used it yet.
     restored: bool,
+    /// The trainer's observers and penalty; never saved.
+    pub(crate) extras: Extras,
 }
 
 impl Worker {
@@ -309,8 +312,8 @@ impl TrainerState {
                 device: device as u32,
                 steps,
                 perturbation: room,
-                sample_shape: None,
                 restored: true,
+                ..Worker::default()
             };
         }
         if let Some(delta) = worker.perturbation.take() {

@@ -20,7 +20,10 @@ use crate::train::method::checkpointing;
 use crate::train::replay::ReplayLoader;
 use crate::train::session::Session;
 use crate::train::validation::ValidationLoader;
-use crate::train::{AdversarialModel, Descend, Guard, LoadingClock, Method, TrainerState};
+use crate::train::{
+    AdversarialModel, Descend, GradientObserver, GradientPenalty, Guard, LoadingClock, Method,
+    TrainerState,
+};
 use crate::{Batch, Classifier, Error};
 
 /// Optimiser steps between two looks at the loss.
@@ -87,6 +90,25 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         }
     }
 
+    /// Lets `observer` look at the gradient in the input at each optimiser step. Any number of observers
+    /// can look; without one, nothing is computed or kept for them.
+    #[must_use]
+    pub fn observing(mut self, observer: impl GradientObserver + 'static) -> Self {
+        self.session.extras.observe_with(Arc::new(observer));
+        self
+    }
+
+    /// Adds a penalty on the gradient in the input to the loss, at the cost of two more gradient
+    /// computations an optimiser step.
+    ///
+    /// # Errors
+    /// Those of [`GradientPenalty::check`].
+    pub fn penalizing(mut self, penalty: GradientPenalty) -> Result<Self, Error> {
+        penalty.check()?;
+        self.session.extras.penalty = Some(penalty);
+        Ok(self)
+    }
+
     /// The device to create models and batches on, with autodiff.
     pub fn device(&self) -> &Device {
         &self.session.device
@@ -107,9 +129,12 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         self.method.replays()
     }
 
-    /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD.
+    /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD, and 2 more with a
+    /// [`GradientPenalty`].
     pub fn gradient_computations(&self) -> usize {
-        self.method.gradient_computations()
+        let penalty = self.session.extras.penalty.is_some();
+        let more = if penalty { GradientPenalty::GRADIENT_COMPUTATIONS } else { 0 };
+        self.method.gradient_computations() + more
     }
 
     /// The passes over the data that take as many optimiser steps as `ordinary` ordinary epochs:
@@ -155,6 +180,15 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// [`Error::LossNotFinite`], [`Error::Read`].
     pub fn finish(&self) -> Result<(), Error> {
         self.session.finish()
+    }
+
+    /// Tells the [observers](Self::observing) that pass number `pass` over the data, from 1, is over: for a
+    /// loop of your own. Burn's loop does this by itself.
+    ///
+    /// # Errors
+    /// Those of the observers.
+    pub fn end_pass(&self, pass: u64) -> Result<(), Error> {
+        self.session.extras.end_pass(pass)
     }
 
     /// Burn's training loop over `train`, with this method's replays: metrics, dashboard,

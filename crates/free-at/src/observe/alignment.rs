@@ -1,0 +1,79 @@
+//! The cosine between successive gradients of the same samples.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{FloatDType, Tensor};
+use free_at_core::Error;
+use free_at_core::train::{GradientObserver, Observation};
+
+use super::mean::{Mean, Readings, metric};
+
+/// The mean cosine between two successive input gradients of the same sample: an observer, and a Burn metric
+/// that reports it.
+///
+/// In Free training these are the gradients of two replays, in FGSM-RS training that at the random start and
+/// that at the adversarial example. Where the loss is smooth around a sample they point the same way and the
+/// cosine is near 1; before **catastrophic overfitting** it falls towards 0, since a model that fools
+/// one-step attacks does so by a gradient that turns within ε (Andriushchenko and Flammarion,
+/// "Understanding and improving fast adversarial training", 2020). Ordinary and K-PGD training show one
+/// gradient for each minibatch, so there is nothing to compare.
+///
+/// ```
+/// use free_at::observe::GradientAlignment;
+/// use free_at::prelude::*;
+///
+/// let alignment = GradientAlignment::new();
+/// let config = FastConfig::new(ThreatModel::linf(Epsilon::pixels(8.0)));
+/// let trainer = FastAdversarialTrainer::new(config, burn::tensor::Device::default())?
+///     .observing(alignment.clone());   // in Burn's loop also `.metric_train_numeric(alignment)`
+/// # Ok::<(), free_at::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct GradientAlignment {
+    /// The last gradients of each device, with the number of their minibatch.
+    last: Arc<Mutex<BTreeMap<u64, (u64, Tensor<2>)>>>,
+    mean: Mean,
+    readings: Readings,
+}
+
+impl GradientAlignment {
+    /// An observer that has seen nothing yet. Clones see the same.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The mean since the last call; none if there were no two gradients to compare. Waits for the device.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub fn take(&self) -> Result<Option<f64>, Error> {
+        let (sum, count) = self.mean.take().map_err(Error::unreadable)?;
+        Ok((count > 0.0).then_some(sum / count))
+    }
+}
+
+impl GradientObserver for GradientAlignment {
+    fn observe(&self, seen: &Observation<'_>) -> Result<(), Error> {
+        let gradient = seen.gradient();
+        // Over its largest entry first: the squares of a confident sample's gradient would underflow.
+        let largest = gradient.clone().abs().max_dim(1);
+        let directed = largest.clone().greater_scalar(0.0);
+        let gradient = gradient / largest.mask_fill(directed.bool_not(), 1.0);
+        let length = gradient.clone().square().sum_dim(1).sqrt();
+        let unit = gradient / length.clamp_min(1.0);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.insert(seen.worker(), (seen.minibatch(), unit.clone()));
+        drop(last);
+        let same = before.filter(|(minibatch, _)| *minibatch == seen.minibatch());
+        if let Some((_, before)) = same {
+            // A gradient of zero has no direction, and does not count.
+            let has = |unit: &Tensor<2>| unit.clone().abs().max_dim(1).greater_scalar(0.0);
+            let both = has(&unit).bool_and(has(&before)).cast(FloatDType::F32).sum();
+            self.mean.add(seen.worker(), (unit * before).sum(), both);
+        }
+        Ok(())
+    }
+}
+
+metric!(GradientAlignment, "Gradient Alignment", higher_is_better: true);

@@ -1,0 +1,133 @@
+//! A mean that stays on the device until somebody asks, and a Burn metric of it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn::tensor::{Tensor, TensorReadError};
+use burn::train::metric::{NumericEntry, SerializedEntry};
+
+/// Sums of some numbers, with how many they were, for each device. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mean {
+    sums: Arc<Mutex<BTreeMap<u64, (Tensor<1>, Tensor<1>)>>>,
+}
+
+impl Mean {
+    /// Takes in numbers of one device: their sum and how many they are, `[1]` each.
+    pub(super) fn add(&self, worker: u64, sum: Tensor<1>, count: Tensor<1>) {
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = match sums.remove(&worker) {
+            Some((before, counted)) => (before + sum, counted + count),
+            None => (sum, count),
+        };
+        sums.insert(worker, next);
+    }
+
+    /// The sum and the number of all that was taken in since the last call; waits for the devices.
+    pub(super) fn take(&self) -> Result<(f64, f64), TensorReadError> {
+        let sums = std::mem::take(&mut *self.sums.lock().unwrap_or_else(PoisonError::into_inner));
+        sums.into_values().try_fold((0.0, 0.0), |(all, counted), (sum, count)| {
+            Ok((all + sum.try_into_scalar::<f64>()?, counted + count.try_into_scalar::<f64>()?))
+        })
+    }
+}
+
+/// What a metric has read of a [`Mean`]: in this pass, and the last time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Readings {
+    pass: (f64, f64),
+    last: Option<f64>,
+}
+
+impl Readings {
+    pub(super) fn read(&mut self, mean: &Mean) -> Result<SerializedEntry, TensorReadError> {
+        let (sum, count) = mean.take()?;
+        self.pass = (self.pass.0 + sum, self.pass.1 + count);
+        self.last = (count > 0.0).then_some(sum / count);
+        Ok(self.entry(self.last))
+    }
+
+    /// All of the pass, once what is left of it has been read.
+    pub(super) fn whole(&mut self, mean: &Mean) -> Result<SerializedEntry, TensorReadError> {
+        self.read(mean)?;
+        Ok(self.entry(self.of_pass()))
+    }
+
+    fn of_pass(&self) -> Option<f64> {
+        (self.pass.1 > 0.0).then_some(self.pass.0 / self.pass.1)
+    }
+
+    fn entry(&self, value: Option<f64>) -> SerializedEntry {
+        match (value, self.of_pass()) {
+            (Some(value), Some(pass)) => {
+                let serialized = NumericEntry::Value(value).serialize();
+                SerializedEntry::new(format!("epoch {pass:.4}"), serialized)
+            }
+            _ => SerializedEntry::not_available(None),
+        }
+    }
+
+    pub(super) fn value(&self) -> Option<NumericEntry> {
+        self.last.map(NumericEntry::Value)
+    }
+
+    pub(super) fn running_value(&self) -> Option<NumericEntry> {
+        self.of_pass().map(NumericEntry::Value)
+    }
+
+    pub(super) fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.of_pass().unwrap_or(f64::NAN)) // no number where nothing was seen
+    }
+}
+
+/// Makes an observer with fields `mean: Mean` and `readings: Readings` a Burn metric for training.
+macro_rules! metric {
+    ($observer:ty, $name:literal, higher_is_better: $better:literal) => {
+        impl burn::train::metric::Metric for $observer {
+            type Input = burn::train::metric::LossInput;
+
+            fn name(&self) -> burn::train::metric::MetricName {
+                std::sync::Arc::new($name.into())
+            }
+
+            fn attributes(&self) -> burn::train::metric::MetricAttributes {
+                burn::train::metric::NumericAttributes { unit: None, higher_is_better: $better }
+                    .into()
+            }
+
+            fn update(
+                &mut self,
+                _: &Self::Input,
+                _: &burn::train::metric::MetricMetadata,
+            ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+                self.readings.read(&self.mean)
+            }
+
+            fn compute(
+                &mut self,
+            ) -> Result<burn::train::metric::SerializedEntry, burn::tensor::TensorReadError> {
+                self.readings.whole(&self.mean)
+            }
+
+            fn clear(&mut self) {
+                self.readings = Default::default();
+            }
+        }
+
+        impl burn::train::metric::Numeric for $observer {
+            fn value(&self) -> Option<burn::train::metric::NumericEntry> {
+                self.readings.value()
+            }
+
+            fn running_value(&self) -> Option<burn::train::metric::NumericEntry> {
+                self.readings.running_value()
+            }
+
+            fn final_value(&self) -> burn::train::metric::NumericEntry {
+                self.readings.final_value()
+            }
+        }
+    };
+}
+
+pub(super) use metric;
