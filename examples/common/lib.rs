@@ -1,5 +1,6 @@
 //! What the examples share: networks, data, devices, trainings, robustness curves and pictures.
 
+pub mod canvas;
 pub mod curve;
 pub mod data;
 pub mod devices;
