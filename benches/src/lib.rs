@@ -1,7 +1,8 @@
-//! What the benches share: the networks and batches that are measured, the timing, and the ratios that
-//! are printed after a run.
+//! What the benches share: the networks and batches that are measured, the timing, the ratios that are
+//! printed after a run, and its record.
 
 pub mod cases;
 pub mod measured;
 pub mod ratios;
+pub mod record;
 pub mod timing;
