@@ -4,7 +4,7 @@ Both sides are programs of their own that take turns, step by step (A B A B …)
 else the machine does falls on both. Before that each computes the loss of the same batch from the same
 weights, which must agree. Two steps at the beginning are not counted.
 
-usage: pip install torch torchvision safetensors && cargo build --workspace
+usage: pip install torch torchvision safetensors && cargo build --release -p free-at-benches
        python benches/pytorch/compare.py [CASE …] [--steps N] [--record DIR]
 """
 
@@ -33,7 +33,7 @@ import networks  # noqa: E402
 THREADS, UNCOUNTED = 2, 2
 TOLERANCE = 1e-4  # of the first loss: sums of single precision in another order
 EPSILON = 8 / 255
-PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/free-at-benches"
+PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/free-at-benches"
 METHODS = ["standard", "free", "pgd"]  # free: one replay of Free-m; pgd: 7-PGD
 NETWORKS = {  # batch, width, channels, size, and the network
     "resnet-18": (16, 64, 3, 32, partial(networks.ResNet, BasicBlock, [2, 2, 2, 2], "cifar", base=64)),
