@@ -78,6 +78,7 @@ impl Record {
     /// A table of the medians, and one of the ratios if there are any, in Markdown.
     pub fn table(&self) -> String {
         let milliseconds = |seconds: f64| match 1_000.0 * seconds {
+            short if short < 0.001 => format!("{short:.6}"),
             short if short < 0.1 => format!("{short:.4}"),
             short if short < 10.0 => format!("{short:.2}"),
             long => format!("{long:.0}"),
