@@ -9,7 +9,7 @@ use free_at::observe::{GradientAlignment, GradientNorm, HardSample, HardestSampl
 use free_at::prelude::*;
 use free_at::train::{Descend, EpochMetrics, EveryNth, MetricsFile};
 
-use crate::nets::{CLASSES, ConvNet, LinearNet, images, linf, loader, sgd, state, values};
+use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state, values};
 
 /// Rounding of norms and means of some hundred numbers in single precision.
 const ROUNDING: f64 = 1e-5;
@@ -304,31 +304,23 @@ fn in_burns_loop_the_metrics_are_logged_and_files_written_after_each_pass() {
 #[test]
 fn an_observer_that_fails_ends_burns_loop_with_its_error() {
     let folder = tempfile::tempdir().unwrap();
-    let config = FreeConfig::new(linf(0.1)).with_replays(2);
-    let trainer = FreeAdversarialTrainer::new(config, Device::flex()).unwrap();
-    let trainer = trainer.observing(HardestSamples::new()); // Burn's loader knows no places
-    let model = ConvNet::new(1, trainer.device());
-    let result = trainer
-        .training(folder.path(), loader(None), loader(None))
-        .with_application_logger(None)
-        .num_epochs(1)
-        .launch(trainer.learner(model, sgd(), 0.1).unwrap());
-    assert!(result.error.is_some());
+    let failure = |add: &dyn Fn(FreeAdversarialTrainer) -> FreeAdversarialTrainer| {
+        let config = FreeConfig::new(linf(0.1)).with_replays(2);
+        let trainer = add(FreeAdversarialTrainer::new(config, Device::flex()).unwrap());
+        let model = ConvNet::new(1, trainer.device());
+        let data = [loader(None), loader(None)];
+        let result = launch(&trainer, model, data, folder.path(), (None, 1), 0.1);
+        assert!(result.error.is_some());
+        trainer.failure().unwrap()
+    };
+    // Burn's loader knows no places.
+    let error = failure(&|trainer| trainer.observing(HardestSamples::new()));
     let expected = ObserverError::NoIndices { observer: "HardestSamples" };
-    assert_eq!(trainer.failure(), Some(Error::Observer(expected)));
-
+    assert_eq!(error, Error::Observer(expected));
     // As does one that cannot write at the end of a pass.
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
-    let config = FreeConfig::new(linf(0.1)).with_replays(2);
-    let trainer = FreeAdversarialTrainer::new(config, Device::flex()).unwrap();
-    let trainer = trainer.observing(SaliencyMaps::new().writing_to(file.join("maps")));
-    let model = ConvNet::new(1, trainer.device());
-    let result = trainer
-        .training(folder.path(), loader(None), loader(None))
-        .with_application_logger(None)
-        .num_epochs(1)
-        .launch(trainer.learner(model, sgd(), 0.1).unwrap());
-    assert!(result.error.is_some());
-    assert!(matches!(trainer.failure(), Some(Error::File { .. })), "{:?}", trainer.failure());
+    let maps = file.join("maps");
+    let error = failure(&|trainer| trainer.observing(SaliencyMaps::new().writing_to(&maps)));
+    assert!(matches!(error, Error::File { .. }), "{error}");
 }

@@ -48,8 +48,7 @@ impl GradientAlignment {
     /// # Errors
     /// [`Error::Read`].
     pub fn take(&self) -> Result<Option<f64>, Error> {
-        let (sum, count) = self.mean.take().map_err(Error::unreadable)?;
-        Ok((count > 0.0).then_some(sum / count))
+        self.mean.mean()
     }
 }
 

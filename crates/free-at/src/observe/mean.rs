@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::{NumericEntry, SerializedEntry};
+use free_at_core::Error;
 
 /// Sums of some numbers, with how many they were, for each device. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +24,17 @@ impl Mean {
         sums.insert(worker, next);
     }
 
+    /// The mean of all that was taken in since the last call, if that was anything; waits for the devices.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub(super) fn mean(&self) -> Result<Option<f64>, Error> {
+        let (sum, count) = self.take().map_err(Error::unreadable)?;
+        Ok((count > 0.0).then_some(sum / count))
+    }
+
     /// The sum and the number of all that was taken in since the last call; waits for the devices.
-    pub(super) fn take(&self) -> Result<(f64, f64), TensorReadError> {
+    fn take(&self) -> Result<(f64, f64), TensorReadError> {
         let sums = std::mem::take(&mut *self.sums.lock().unwrap_or_else(PoisonError::into_inner));
         sums.into_values().try_fold((0.0, 0.0), |(all, counted), (sum, count)| {
             Ok((all + sum.try_into_scalar::<f64>()?, counted + count.try_into_scalar::<f64>()?))

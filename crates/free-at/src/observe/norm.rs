@@ -30,8 +30,7 @@ impl GradientNorm {
     /// # Errors
     /// [`Error::Read`].
     pub fn take(&self) -> Result<Option<f64>, Error> {
-        let (sum, count) = self.mean.take().map_err(Error::unreadable)?;
-        Ok((count > 0.0).then_some(sum / count))
+        self.mean.mean()
     }
 }
 
