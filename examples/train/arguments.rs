@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// Reads training loss and accuracy every this many minibatches: reading waits for the device.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = at_least_one())]
     pub(crate) metrics_every: usize,
+    /// Looks at the gradients in the images: their norm and alignment go to metrics.jsonl, saliency maps
+    /// (saliency/, a PNG a pass) and the 100 hardest images (hardest.json) into --out. Changes nothing else.
+    #[arg(long)]
+    pub(crate) observe: bool,
     /// Leaves out the robustness report at the end.
     #[arg(long)]
     pub(crate) no_report: bool,

@@ -91,12 +91,12 @@ fn start() -> Result<(), Box<dyn Error>> {
     let (threat, warm_up) = (recipe.threat.clone(), wanted.warm_up);
     match wanted.method {
         MethodName::Standard => {
-            run.train(&StandardTrainer::new(StandardConfig::new(), main_device)?)
+            run.train(StandardTrainer::new(StandardConfig::new(), main_device)?)
         }
         MethodName::Free => {
             let rows = recipe.batch_size.div_ceil(devices.len());
             let config = recipe.free().with_batch_size(rows).with_warm_up(warm_up);
-            run.train(&FreeAdversarialTrainer::new(config, main_device)?)
+            run.train(FreeAdversarialTrainer::new(config, main_device)?)
         }
         MethodName::Pgd => {
             let attack = match wanted.step_size {
@@ -104,7 +104,7 @@ fn start() -> Result<(), Box<dyn Error>> {
                 None => Pgd::new(wanted.steps),
             };
             let config = AdversarialConfig::new(threat, attack).with_seed(wanted.seed);
-            run.train(&AdversarialTrainer::new(config.with_warm_up(warm_up), main_device)?)
+            run.train(AdversarialTrainer::new(config.with_warm_up(warm_up), main_device)?)
         }
         MethodName::Fast => {
             let config = FastConfig::new(threat).with_seed(wanted.seed).with_warm_up(warm_up);
@@ -112,7 +112,7 @@ fn start() -> Result<(), Box<dyn Error>> {
                 Some(size) => config.with_step_size(size.value()),
                 None => config,
             };
-            run.train(&FastAdversarialTrainer::new(config, main_device)?)
+            run.train(FastAdversarialTrainer::new(config, main_device)?)
         }
     }
 }

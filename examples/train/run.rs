@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use burn::train::Interrupter;
 use burn::train::metric::{AccuracyMetric, LossMetric};
 use burn::train::renderer::{MetricsRenderer, default_renderer};
+use free_at::observe::{GradientAlignment, GradientNorm, HardestSamples, SaliencyMaps};
 use free_at::prelude::*;
 use free_at::train::{Checkpoints, Descend, EveryNth, Guard, MetricsFile, Response};
 
@@ -21,6 +22,9 @@ use crate::report;
 use crate::settings::Settings;
 
 pub(crate) type Model = Normalized<Network>;
+
+/// Images in hardest.json.
+const HARDEST: usize = 100;
 
 pub(crate) struct Run<'a> {
     pub(crate) arguments: &'a Arguments,
@@ -49,9 +53,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(crate) fn train<M: Descend<4>>(&self, trainer: &Trainer<M>) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn train<M: Descend<4>>(&self, trainer: Trainer<M>) -> Result<(), Box<dyn Error>> {
         let Self { arguments, settings: Settings { recipe, .. }, data, .. } = self;
         let out = &arguments.out;
+        let (norm, alignment) = (GradientNorm::new(), GradientAlignment::new());
+        let trainer = &match arguments.observe {
+            true => trainer
+                .observing(norm.clone())
+                .observing(alignment.clone())
+                .observing(SaliencyMaps::new().writing_to(out.join("saliency")))
+                .observing(HardestSamples::new().writing_to(out.join("hardest.json"), HARDEST)),
+            false => trainer,
+        };
         stop_on_signal(trainer.stopper())?;
         if arguments.resume && last(out).exists() {
             println!("the training has ended: {} is its last model", last(out).display());
@@ -89,6 +102,12 @@ impl Run<'_> {
             .renderer(renderer(trainer.stopper(), done))
             .with_application_logger(None)
             .num_epochs(passes);
+        let training = match arguments.observe {
+            true => training
+                .metric_train_numeric(EveryNth::new(every, norm))
+                .metric_train_numeric(EveryNth::new(every, alignment)),
+            false => training,
+        };
         let training = match (self.devices.len(), self.settings.wanted.strategy) {
             (_, Strategy::Ddp) => {
                 training.with_training_strategy(trainer.distributed(self.devices)?.into())
