@@ -4,8 +4,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::activation::tanh;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use free_at::prelude::*;
+use free_at::train::PenaltyError;
 
 use crate::nets::{linf, seeded, state, values};
 
@@ -51,6 +52,15 @@ impl ModuleMapper for Nudge {
             values[here] += self.by;
             Tensor::<1>::from_data(values.as_slice(), &device).reshape(shape).require_grad()
         })
+    }
+}
+
+/// Makes parameters of half precision.
+struct Halved;
+
+impl ModuleMapper for Halved {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|old| Tensor::from_inner(old.inner().cast(FloatDType::BF16)).require_grad())
     }
 }
 
@@ -132,8 +142,13 @@ fn refuses_what_is_no_penalty() {
     let new = || StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let refused = new().penalizing(GradientPenalty::new(weight)).unwrap_err();
-        assert!(matches!(refused, Error::PenaltyWeight { .. }));
+        assert!(matches!(refused, Error::Penalty(PenaltyError::Weight { .. })));
     }
     let refused = new().penalizing(GradientPenalty::new(1.0).with_step(0.0)).unwrap_err();
     assert_eq!(refused, Error::StepSize { value: 0.0 });
+    let trainer = new().penalizing(GradientPenalty::new(1.0)).unwrap();
+    let model = Smooth::new(trainer.device()).map(&mut Halved);
+    let step = trainer.step(model, &mut SgdConfig::new().init(), 0.1, &batch(trainer.device()));
+    let Err(refused) = step else { panic!("it was not refused") };
+    assert_eq!(refused.error, Error::Penalty(PenaltyError::HalfPrecision));
 }

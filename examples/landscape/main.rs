@@ -112,7 +112,8 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     const AS_IN_THE_PAPER: f64 = 30.0 / 8.0;
     let large = Epsilon::unit(AS_IN_THE_PAPER * epsilon.value());
     let threat = ThreatModel::linf(arguments.large_epsilon.unwrap_or(large));
-    let png = images::draw(&subjects, &test.subset(right), &threat, *seed)?;
+    let shown = if right.is_empty() { vec![image] } else { right };
+    let png = images::draw(&subjects, &test.subset(shown), &threat, *seed)?;
     files::write(&out.join("large-epsilon.png"), &png)?;
     println!("wrote surface.svg and large-epsilon.png ({threat}) to {}", out.display());
     Ok(())

@@ -389,12 +389,9 @@ pub enum Error {
         found: String,
     },
 
-    /// The weight of a penalty is no positive, finite number.
-    #[error("the weight of a penalty must be finite and above 0, found {value}")]
-    PenaltyWeight {
-        /// The weight found.
-        value: f64,
-    },
+    /// A penalty on the input gradient that cannot be.
+    #[error(transparent)]
+    Penalty(#[from] crate::train::PenaltyError),
 
     /// Rules for the features of a table that cannot be kept.
     #[error(transparent)]

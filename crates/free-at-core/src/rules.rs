@@ -1,6 +1,6 @@
 //! What holds for single features of a table, beyond norm, scale and bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,9 +121,9 @@ impl FeatureRules {
         if let Some(group) = self.categories.iter().find(|group| group.len() < 2) {
             return Some(RuleError::Categories { group: group.clone() });
         }
-        let mut seen = vec![false; features];
+        let mut seen = BTreeSet::new();
         for &feature in self.categories.iter().flatten() {
-            if std::mem::replace(&mut seen[feature], true) {
+            if !seen.insert(feature) {
                 return Some(RuleError::Overlap { feature });
             }
             if self.directions.contains_key(&feature) || self.steps.contains_key(&feature) {

@@ -77,6 +77,11 @@ impl Table {
             let (expected, found) = (ours.len(), found.len());
             return Err(Error::FeatureCount { what: "the other table", expected, found }.into());
         }
+        let other = self.raw.columns.iter().zip(&raw.columns);
+        if let Some((column, _)) = other.into_iter().find(|(ours, found)| ours.kind != found.kind) {
+            let (table, column) = (raw.name, column.name.clone());
+            return Err(TableError::OtherKind { table, column }.into());
+        }
         let chosen = (0..raw.len()).collect();
         Ok(Self::encoded(Arc::new(raw), chosen, self.encoding.clone()))
     }

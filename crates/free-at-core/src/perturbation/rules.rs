@@ -109,9 +109,11 @@ impl Steps {
     ) -> Tensor<2> {
         let whole = |delta: Tensor<2>| delta / self.size.clone();
         let steps = whole(moved.clone() - inputs.clone());
+        // x + δ − x has the precision of x, which may be a good part of a small step.
+        let slack = whole(inputs.clone().abs() + moved.clone().abs()).mul_scalar(f32::EPSILON);
         let towards = |steps: Tensor<2>| {
             let length = steps.clone().abs().mul_scalar(1.0 + ROUNDING).add_scalar(ROUNDING);
-            steps.sign() * length.floor()
+            steps.sign() * (length + slack.clone()).floor()
         };
         let steps = match room {
             Some([low, high]) => {

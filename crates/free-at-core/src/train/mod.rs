@@ -49,7 +49,7 @@ pub use metric::{EveryNth, RobustAccuracyMetric};
 pub use metrics_file::{EpochMetrics, MetricsFile};
 pub use observer::{GradientObserver, Observation, ObserverError, Phase};
 pub use output::ValidationOutput;
-pub use penalty::GradientPenalty;
+pub use penalty::{GradientPenalty, PenaltyError};
 pub use probe::RobustCount;
 pub use standard::{StandardConfig, StandardTrainer};
 pub use state::{TrainerState, Worker};

@@ -99,7 +99,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     }
 
     /// Adds a penalty on the gradient in the input to the loss, at the cost of two more gradient
-    /// computations an optimiser step.
+    /// computations an optimiser step. [`GradientPenalty`] says which models it is for.
     ///
     /// # Errors
     /// Those of [`GradientPenalty::check`].

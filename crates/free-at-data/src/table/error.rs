@@ -15,8 +15,8 @@ pub enum TableError {
         found: Vec<String>,
     },
 
-    /// Two columns of one name.
-    #[error("{table} has two columns `{column}`: rename one")]
+    /// Two columns, or a column and a group of columns, of one name.
+    #[error("{table} has two columns `{column}`: rename one, or the group")]
     DuplicateColumn {
         /// The file.
         table: String,
@@ -129,6 +129,17 @@ pub enum TableError {
     NoColumns {
         /// The file.
         table: String,
+    },
+
+    /// A column of another kind than in the table the model was trained on.
+    #[error(
+        "column `{column}` of {table} holds another kind of values than that of the training table: read both with one `TableConfig`"
+    )]
+    OtherKind {
+        /// The file.
+        table: String,
+        /// The column.
+        column: String,
     },
 
     /// A rule that a column of this kind cannot have.

@@ -63,7 +63,7 @@ pub(super) fn read(
     }
     let of_column = |at: usize| rows.iter().filter_map(move |row: &Row| row.cells[at].text());
     let columns = plans.iter().enumerate().map(|(at, plan)| {
-        let known = like.and_then(|like| like.columns.get(at));
+        let known = like.and_then(|like| like.columns.iter().find(|known| known.name == plan.name));
         let kind = match (&plan.role, known) {
             (Role::Number, _) => Kind::Number,
             (Role::Integer, _) => Kind::Integer,
@@ -222,6 +222,11 @@ fn plan(config: &TableConfig, table: &str, headers: &[String]) -> Result<Vec<Pla
         role.map(|(name, role)| Plan { name, place, role })
     };
     let plans: Vec<Plan> = headers.iter().enumerate().filter_map(of_place).collect();
+    let mut names = BTreeSet::new();
+    if let Some(plan) = plans.iter().find(|plan| !names.insert(plan.name.as_str())) {
+        let (table, column) = (table.into(), plan.name.clone());
+        return Err(TableError::DuplicateColumn { table, column });
+    }
     match plans.is_empty() {
         true => Err(TableError::NoColumns { table: table.into() }),
         false => Ok(plans),

@@ -151,6 +151,10 @@ fn files_that_are_no_table_are_refused_with_line_and_column() {
     assert!(matches!(ragged, TableError::Ragged { line: 3, expected: 7, found: 6, .. }));
     let twice = refusal(config(), &replaced("red,green", "red,red"));
     assert!(matches!(twice, TableError::DuplicateColumn { .. }));
+    let group =
+        TableConfig::new("bought").ignoring(["id", "job"]).with_one_hot("age", ["red", "green"]);
+    let named = refusal(group, CSV);
+    assert_eq!(named, TableError::DuplicateColumn { table: "people".into(), column: "age".into() });
     let nothing =
         TableConfig::new("bought").ignoring(["id", "age", "income", "job", "red", "green"]);
     assert!(matches!(refusal(nothing, CSV), TableError::NoColumns { .. }));
@@ -192,6 +196,16 @@ fn another_file_gets_the_training_tables_encoding() {
     std::fs::write(&path, CSV.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
     let other = config().open_like(&path, &table).unwrap();
     assert_eq!(other.row(0), table.row(0));
+    let codes = CSV.replace("clerk", "1").replace("smith", "2").replace("nurse", "3");
+    let (as_categories, as_numbers) =
+        (config(), TableConfig { categories: Vec::new(), ..config() });
+    let coded = read(as_categories, &codes).unwrap();
+    std::fs::write(&path, &codes).unwrap();
+    let refused = as_numbers.open_like(&path, &coded).unwrap_err();
+    assert!(matches!(
+        refused,
+        DataError::Table(TableError::OtherKind { column, .. }) if column == "job"
+    ));
     std::fs::write(&path, CSV.replace("nurse", "baker")).unwrap();
     let unknown = config().open_like(&path, &table).unwrap_err();
     assert!(matches!(
@@ -240,6 +254,10 @@ fn threat_models_name_columns() {
     assert!(low[1] < table.row(2).unwrap().0[1] && high[1] > table.row(1).unwrap().0[1]);
     assert!(low[0].is_infinite());
 
+    let narrow = table.threat(linf()).within("income", 40.0, 50.0).within_observed();
+    let within = table.threat(linf()).within("income", 40.0, 50.0).build().unwrap();
+    assert_eq!(narrow.build().unwrap().bounds().of_feature(1), within.bounds().of_feature(1));
+    assert_eq!(*table.threat(linf()).build().unwrap().bounds(), Bounds::None);
     let observed = table.threat(linf()).within_observed().build().unwrap();
     let batch = table.batch(&Device::flex()).unwrap();
     assert_eq!(batch.check(2, observed.bounds()), Ok(()));

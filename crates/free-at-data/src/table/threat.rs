@@ -7,7 +7,7 @@ use crate::{DataError, Table, TableError};
 
 /// What an adversary may do to the rows of a [`Table`], column by column: from [`Table::threat`].
 ///
-/// ε counts in standard deviations of each column. Whole numbers move in whole numbers, and categories to
+/// ε counts in standard deviations of each column; of what is asked for a column the last counts. Whole numbers move in whole numbers, and categories to
 /// any other category of their column, whatever ε is, unless they are frozen.
 ///
 /// ```
@@ -107,14 +107,20 @@ impl<'a> TableThreat<'a> {
         })
     }
 
-    /// Every column of numbers stays within what the training rows have. Rows beyond that, of the test
-    /// set say, are refused by an evaluation.
+    /// Every column of numbers stays within what the training rows have, and within narrower limits that
+    /// were given before. Rows beyond that, of the test set say, are refused by an evaluation.
     #[must_use]
-    pub fn within_observed(self) -> Self {
-        let columns = self.table.columns().iter().filter(|column| column.std().is_some());
-        columns.fold(self.clone(), |this, column| {
-            this.within(column.name(), column.observed.0, column.observed.1)
-        })
+    pub fn within_observed(mut self) -> Self {
+        for column in self.table.columns() {
+            let feature = column.features.start;
+            let observed =
+                (column.standardized(column.observed.0), column.standardized(column.observed.1));
+            if let (Some(low), Some(high)) = observed {
+                self.low[feature] = self.low[feature].max(low);
+                self.high[feature] = self.high[feature].min(high);
+            }
+        }
+        self
     }
 
     /// The threat model for rows of the table.
@@ -142,11 +148,12 @@ impl<'a> TableThreat<'a> {
                 rules = rules.with_direction(feature, direction);
             }
         }
-        let threat = self
-            .threat
-            .with_bounds(Bounds::PerFeature { low: self.low, high: self.high })
-            .with_scale(self.scale)
-            .with_rules(rules);
+        let open = self.low.iter().chain(&self.high).all(|limit| limit.is_infinite());
+        let bounds = match open {
+            true => Bounds::None,
+            false => Bounds::PerFeature { low: self.low, high: self.high },
+        };
+        let threat = self.threat.with_bounds(bounds).with_scale(self.scale).with_rules(rules);
         threat.check()?;
         Ok(threat)
     }

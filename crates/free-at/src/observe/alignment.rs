@@ -16,7 +16,9 @@ use super::mean::{Mean, Readings, metric};
 /// that at the adversarial example. Where the loss is smooth around a sample they point the same way and the
 /// cosine is near 1; before **catastrophic overfitting** it falls towards 0, since a model that fools
 /// one-step attacks does so by a gradient that turns within ε (Andriushchenko and Flammarion,
-/// "Understanding and improving fast adversarial training", 2020). Ordinary and K-PGD training show one
+/// "Understanding and improving fast adversarial training", 2020). In FGSM-RS training the first gradient is that
+/// of the model in evaluation mode, as its method has it, so with batch norm or dropout the cosine is below 1 for
+/// that reason alone: look at how it changes. Ordinary and K-PGD training show one
 /// gradient for each minibatch, so there is nothing to compare.
 ///
 /// ```

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{FloatDType, Int, Tensor};
 use free_at_core::train::{GradientObserver, Observation, ObserverError, Phase};
 use free_at_core::{Error, files};
 use image::{GrayImage, ImageFormat, Luma};
@@ -41,7 +41,8 @@ impl SaliencyMaps {
         Self::default()
     }
 
-    /// The same, which writes a PNG into `folder` after each pass over the data. The folder is made.
+    /// The same, which writes a PNG into `folder` after each pass over the data, if there was a step since the
+    /// maps were last taken. The folder is made.
     #[must_use]
     pub fn writing_to(self, folder: impl Into<PathBuf>) -> Self {
         Self { folder: Some(folder.into()), ..self }
@@ -91,13 +92,18 @@ impl GradientObserver for SaliencyMaps {
         let directed = largest.clone().greater_scalar(0.0);
         let size = size / largest.mask_fill(directed.bool_not(), 1.0);
         let classes = seen.logits().dims()[1];
-        let members = seen.labels().one_hot::<2>(classes).cast(FloatDType::F32).transpose();
+        // Not by `one_hot`, which reads the labels back.
+        let numbers = Tensor::<1, Int>::arange(0..classes as i64, &size.device());
+        let members = numbers.unsqueeze_dim::<2>(1).equal(seen.labels().unsqueeze_dim(0));
+        let members = members.cast(FloatDType::F32);
         let (sum, count) = (members.clone().matmul(size), members.sum_dim(1));
         let mut shared = self.lock();
         shared.sample_shape = seen.sample_shape().to_vec();
         let next = match shared.sums.remove(&seen.worker()) {
-            Some((before, counted)) => (before + sum, counted + count),
-            None => (sum, count),
+            Some((before, counted)) if before.dims() == sum.dims() => {
+                (before + sum, counted + count)
+            }
+            _ => (sum, count), // the first, or of another shape than those before: a new beginning
         };
         shared.sums.insert(seen.worker(), next);
         Ok(())
@@ -105,8 +111,11 @@ impl GradientObserver for SaliencyMaps {
 
     fn end_pass(&self, pass: u64) -> Result<(), Error> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        let shape = self.lock().sample_shape.clone();
-        let [channels, height, width] = shape[..] else { return Ok(()) }; // a pass without a step
+        let shape = match &*self.lock() {
+            nothing if nothing.sums.is_empty() => return Ok(()),
+            shared => shared.sample_shape.clone(),
+        };
+        let [channels, height, width] = shape[..] else { return Ok(()) }; // refused before
         let png = draw(&self.take()?, [channels, height, width]);
         let path = folder.join(format!("saliency-{pass:03}.png"));
         std::fs::create_dir_all(folder).map_err(|error| files::failed(folder, error))?;

@@ -264,3 +264,24 @@ fn rules_are_part_of_the_threat_models_json() {
     let plain = ThreatModel::linf(Epsilon::pixels(8.0));
     assert!(!serde_json::to_string(&plain).unwrap().contains("rules"));
 }
+
+proptest! {
+    /// Standardised whole numbers: steps of 1 / σ, small beside the values themselves.
+    #[test]
+    fn small_steps_beside_large_values_are_not_lost_to_rounding(
+        std in 1.0..7_000.0f32, at in -3.0..3.0f32, steps in -40..=40i32, l2: bool,
+    ) {
+        let step = 1.0 / std;
+        let x = (at * std).round() * step;
+        let norm = if l2 { Norm::L2 } else { Norm::Linf };
+        let threat = ThreatModel::new(norm, Epsilon::unit(f64::from(40.0 * step)))
+            .with_bounds(Bounds::None)
+            .with_rules(FeatureRules::new(1).with_step(0, step));
+        let row = |value: f32| Tensor::<2>::from_data([[value]], &Device::flex());
+        let set = threat.around(&row(x)).unwrap();
+        let moved = set.snap(&row(x), row(x + steps as f32 * step));
+        let found = (read(moved.clone())[0] - x) * std;
+        prop_assert!((found - steps as f32).abs() < 0.1, "{found} of {steps} steps");
+        prop_assert_eq!(read(set.snap(&row(x), moved.clone())), read(moved), "once is enough");
+    }
+}
