@@ -2,8 +2,9 @@
 //! torchattacks and the reference AutoAttack.
 
 use burn::tensor::{Int, Tensor};
-use free_at::attacks::Verdict;
+use free_at::attacks::{Apgd, AttackTask, Bim, FabT, MiFgsm, PgdCw, Square, Verdict};
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel, Goal};
 
 use crate::reference::{Reference, SAMPLES, batch, loader, model};
 
@@ -18,7 +19,7 @@ fn task<'a>(
     model: &'a FrozenModel<4>,
     reference: &Reference,
     norm: &str,
-    labels: Labels,
+    labels: Goal,
     starts: bool,
 ) -> AttackTask<'a, 4> {
     let draws = Draws::new(0, (0..SAMPLES as u64).collect());
@@ -56,17 +57,20 @@ fn gradient_attacks_find_the_same_images() {
     let frozen = FrozenModel::new(&model("free-8"));
     let aims =
         Tensor::<1, Int>::from_data(reference.integers("targets").as_slice(), &batch().device());
-    let aimed = Labels::targeted(batch().labels(), aims).unwrap();
+    let aimed = Goal::targeted(batch().labels(), aims).unwrap();
     for norm in NORMS {
         let epsilon = reference.threat(norm).epsilon().value();
-        let plain = |starts| task(&frozen, &reference, norm, batch().truth(), starts);
-        let (pgd, cw) = (Pgd::new(20).with_step_size(epsilon / 8.0), Cw::new(20));
+        let plain = |starts| task(&frozen, &reference, norm, batch().untargeted(), starts);
+        let (pgd, cw) = (Pgd::new(20).with_step_size(Epsilon::unit(epsilon / 8.0)), PgdCw::new(20));
         let mut cases = vec![
             ("fgsm", Fgsm::new().perturb(&plain(false))),
-            ("bim", Bim::new(10).with_step_size(epsilon / 4.0).perturb(&plain(false))),
+            (
+                "bim",
+                Bim::new(10).with_step_size(Epsilon::unit(epsilon / 4.0)).perturb(&plain(false)),
+            ),
             ("mi_fgsm", MiFgsm::new(10).perturb(&plain(false))),
             ("pgd", pgd.perturb(&plain(true))),
-            ("cw", cw.with_step_size(epsilon / 8.0).perturb(&plain(true))),
+            ("cw", cw.with_step_size(Epsilon::unit(epsilon / 8.0)).perturb(&plain(true))),
         ];
         if norm == "linf" {
             let task = task(&frozen, &reference, norm, aimed.clone(), true);
@@ -101,10 +105,11 @@ fn apgd_climbs_as_the_reference_does() {
         for (name, attack) in [("ce", Apgd::ce()), ("dlr", Apgd::dlr())] {
             let expected = |what: &str| reference.floats(&format!("apgd.{name}.{norm}.{what}"));
             let (values, steps, best) = (expected("losses"), expected("steps"), expected("best"));
-            let task = task(&frozen, &reference, norm, batch().truth(), true);
+            let task = task(&frozen, &reference, norm, batch().untargeted(), true);
             let found = attack.trace(&task, 0).unwrap();
             let logits = frozen.logits(found.adversarial.clone()).unwrap();
-            let fooled: Vec<i32> = batch().truth().fooled(logits).int().try_into_vec_as().unwrap();
+            let fooled: Vec<i32> =
+                batch().untargeted().fooled(logits).int().try_into_vec_as().unwrap();
             let fooled: Vec<bool> = fooled.into_iter().map(|fooled| fooled != 0).collect();
             assert_eq!(fooled, reference.flags(&format!("apgd.{name}.{norm}.fooled")));
 
@@ -144,11 +149,11 @@ fn fab_t_finds_examples_as_close() {
     {
         let frozen = FrozenModel::new(&model(name));
         let expected = reference.floats(&format!("fab.{name}.{norm}"));
-        let task = task(&frozen, &reference, norm, batch().truth(), false);
+        let task = task(&frozen, &reference, norm, batch().untargeted(), false);
         for (target, expected) in expected.chunks(SAMPLES).enumerate().take(TARGETS) {
-            let (_, norms) = FabT::new().closest(&task, target).unwrap();
+            let closest = FabT::new().closest(&task, target).unwrap();
             // The script has −1 for the images that are wrong without an attack.
-            let pairs: Vec<(f32, f32)> = read(norms)
+            let pairs: Vec<(f32, f32)> = read(closest.norms().clone())
                 .into_iter()
                 .zip(expected.iter().copied())
                 .filter(|(_, expected)| *expected >= 0.0)

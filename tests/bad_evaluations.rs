@@ -1,12 +1,17 @@
 //! Evaluations that make no sense are refused with the reason, and attacks that cheat are found out.
 
 use burn::tensor::{Device, Int, Tensor};
-use free_at::attacks::Evaluation;
+use free_at::attacks::{
+    Apgd, ApgdT, Attack, AttackParameters, AttackTask, Bim, Evaluation, EvaluationError, FabT,
+    Square, Target,
+};
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
+use serde::Serialize;
 
 use crate::nets::{ConvNet, RowNet, linf, loader, rows, seeded};
 
-fn refusal(evaluation: Evaluation<4>) -> Error {
+fn refusal(evaluation: Evaluation<4>) -> EvaluationError {
     let model = seeded(SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex()), 0);
     let test = digits::test().take(16).loader(8, None, &Device::flex()).unwrap();
     evaluation.run(&model, &*test).unwrap_err()
@@ -15,22 +20,34 @@ fn refusal(evaluation: Evaluation<4>) -> Error {
 #[test]
 fn configurations_that_make_no_sense() {
     let evaluation = || Evaluation::new(linf(0.1));
-    assert_eq!(refusal(evaluation()), Error::NoAttack);
+    assert_eq!(refusal(evaluation()), EvaluationError::NoAttack);
     let twice = evaluation().attack(Fgsm::new()).attack(Fgsm::new());
-    assert_eq!(refusal(twice), Error::DuplicateAttack { name: "fgsm".into() });
+    assert_eq!(refusal(twice), EvaluationError::DuplicateAttack { name: "fgsm".into() });
     let no_batch = evaluation().attack(Fgsm::new()).with_batch_size(0);
-    assert_eq!(refusal(no_batch), Error::BatchSize);
+    assert_eq!(refusal(no_batch), Error::BatchSize.into());
     let narrow = linf(0.1).with_bounds(Bounds::Range { low: 0.0, high: 0.5 });
     let outside = Evaluation::new(narrow).attack(Fgsm::new());
-    assert!(matches!(refusal(outside), Error::InputOutOfBounds { high: 0.5, .. }));
-    assert!(matches!(refusal(evaluation().attack(Bim::new(0))), Error::Steps { .. }));
+    assert!(matches!(
+        refusal(outside),
+        EvaluationError::Core(Error::InputOutOfBounds { high: 0.5, .. })
+    ));
+    assert!(matches!(
+        refusal(evaluation().attack(Bim::new(0))),
+        EvaluationError::Core(Error::Steps { .. })
+    ));
     let grey = linf(8.0).with_bounds(Bounds::Range { low: 0.0, high: 255.0 });
-    let eight_bit = Evaluation::new(grey).attack(Fgsm::new()).with_eight_bit();
-    assert!(matches!(refusal(eight_bit), Error::Unsupported { .. }));
+    let eight_bit = Evaluation::new(grey).attack(Fgsm::new()).with_quantized();
+    assert!(matches!(refusal(eight_bit), EvaluationError::Core(Error::Unsupported { .. })));
     let no_targets = evaluation().attack(ApgdT::new().with_targets(0));
-    assert!(matches!(refusal(no_targets), Error::AttackParameter { attack: "APGD-T", .. }));
+    assert!(matches!(
+        refusal(no_targets),
+        EvaluationError::Core(Error::AttackParameter { attack: "APGD-T", .. })
+    ));
     let rho = evaluation().attack(Apgd::ce().with_rho(1.5));
-    assert!(matches!(refusal(rho), Error::AttackParameter { attack: "APGD", .. }));
+    assert!(matches!(
+        refusal(rho),
+        EvaluationError::Core(Error::AttackParameter { attack: "APGD", .. })
+    ));
 }
 
 #[test]
@@ -40,18 +57,20 @@ fn targets_that_do_not_exist_or_are_the_truth() {
     let classes = digits::CLASSES;
     for k in [0, classes] {
         let expected = Error::TargetClass { class: k, classes };
-        assert_eq!(aimed(Target::MostLikely(k)), expected);
+        assert_eq!(aimed(Target::MostLikely(k)), expected.into());
     }
     let digits = digits::test();
     let truth: Vec<usize> = (0..digits.len()).filter_map(|at| digits.label(at)).collect();
     let mut given: Vec<usize> = truth.iter().map(|label| (label + 1) % classes).collect();
     given[11] = truth[11];
     let expected = Error::TargetIsTruth { sample: 11, class: truth[11] };
-    assert_eq!(aimed(Target::Given(given.clone())), expected);
+    assert_eq!(aimed(Target::Given(given.clone())), expected.into());
     given[11] = classes;
-    assert_eq!(aimed(Target::Given(given.clone())), Error::TargetClass { class: classes, classes });
+    let expected = Error::TargetClass { class: classes, classes };
+    assert_eq!(aimed(Target::Given(given.clone())), expected.into());
     let short = given[..9].to_vec();
-    assert_eq!(aimed(Target::Given(short)), Error::TargetCount { expected: 10, found: 9 });
+    let expected = Error::TargetCount { expected: 10, found: 9 };
+    assert_eq!(aimed(Target::Given(short)), expected.into());
 }
 
 #[test]
@@ -60,10 +79,10 @@ fn models_with_too_few_classes_for_an_attack() {
     let run = |evaluation: Evaluation<4>| evaluation.run(&three, &*loader(None));
     let of = |attack| run(Evaluation::new(linf(0.1)).attacks([attack])).err();
     let small = |attack: ApgdT| std::sync::Arc::new(attack.with_steps(2).with_targets(2));
-    let few = |expected| Some(Error::TooFewClasses { expected, found: 3 });
+    let few = |expected| Some(Error::TooFewClasses { expected, found: 3 }.into());
     assert_eq!(of(small(ApgdT::new())), few(4));
     assert_eq!(of(small(ApgdT::new().with_objective(Objective::Margin))), None);
-    let nine = Some(Error::TargetClass { class: 9, classes: 3 });
+    let nine = Some(Error::TargetClass { class: 9, classes: 3 }.into());
     assert_eq!(of(std::sync::Arc::new(FabT::new())), nine);
     assert_eq!(of(std::sync::Arc::new(Apgd::dlr().with_steps(2))), None);
     let aimed = Evaluation::new(linf(0.1)).with_target(Target::Random);
@@ -88,34 +107,35 @@ fn labels_and_data_that_the_model_does_not_have() {
         .build(burn::data::dataset::InMemDataset::new(vec![0, 1]));
     let model = RowNet::new(1, &Device::flex());
     let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
-    assert_eq!(refused.unwrap_err(), Error::Label { sample: 0, label: 4, classes: 4 });
+    let expected = Error::Label { sample: 0, label: 4, classes: 4 };
+    assert_eq!(refused.unwrap_err(), expected.into());
     let double = Tensor::<2>::full([1, 6], 0.5, (&Device::flex(), burn::tensor::DType::F64));
     let (frozen, one) = (FrozenModel::new(&model), Tensor::<1, Int>::zeros([1], &Device::flex()));
     let draws = Draws::new(0, vec![0]);
-    let task = AttackTask::new(&frozen, double, Labels::untargeted(one), &linf(0.1), draws);
+    let task = AttackTask::new(&frozen, double, Goal::untargeted(one), &linf(0.1), draws);
     assert_eq!(task.err(), Some(Error::Precision { found: "F64".into() }));
     let empty = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*rows(&model, 0));
-    assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
+    assert_eq!(empty.unwrap_err(), Error::EmptyBatch.into());
 }
 
 #[test]
 fn an_attack_by_itself_refuses_what_it_does_not_support() {
     let device = Device::flex();
     let frozen = FrozenModel::new(&RowNet::new(1, &device));
-    let labels = Labels::untargeted(Tensor::zeros([1], &device));
+    let labels = Goal::untargeted(Tensor::zeros([1], &device));
     let inputs = Tensor::<2>::full([1, 6], 0.5, &device);
     let threat = ThreatModel::l2(Epsilon::unit(0.5));
     let task = AttackTask::new(&frozen, inputs, labels, &threat, Draws::new(0, vec![0])).unwrap();
     let refused = Square::new().perturb(&task).unwrap_err();
-    assert!(matches!(refused, Error::Unsupported { attack: "Square", .. }));
+    assert!(matches!(refused, Error::Unsupported { .. }));
 }
 
 #[test]
 fn an_attack_that_moves_what_is_frozen() {
     /// Moves the third feature by half of epsilon.
-    #[derive(Debug)]
+    #[derive(Debug, Serialize)]
     struct Nudge;
-    impl free_at::core::AttackParameters for Nudge {
+    impl AttackParameters for Nudge {
         fn name(&self) -> String {
             "nudge".into()
         }
@@ -124,6 +144,9 @@ fn an_attack_that_moves_what_is_frozen() {
         }
         fn gradient_computations(&self) -> usize {
             0
+        }
+        fn norms(&self) -> &'static [Norm] {
+            &Norm::ALL
         }
     }
     impl Attack<2> for Nudge {
@@ -140,7 +163,7 @@ fn an_attack_that_moves_what_is_frozen() {
             .run(&model, &*rows(&model, 5))
     };
     assert!(run(1.0).is_ok());
-    assert!(matches!(run(0.0), Err(Error::OutsideThreatModel { .. })));
+    assert!(matches!(run(0.0), Err(EvaluationError::OutsideThreatModel { .. })));
 }
 
 #[test]
@@ -148,7 +171,7 @@ fn attacks_given_what_does_not_belong_together() {
     let device = Device::flex();
     let frozen = FrozenModel::new(&RowNet::new(1, &device));
     let inputs = || Tensor::<2>::full([2, 6], 0.5, &device);
-    let labels = |n| Labels::untargeted(Tensor::zeros([n], &device));
+    let labels = |n| Goal::untargeted(Tensor::zeros([n], &device));
     let draws = |n| Draws::new(0, (0..n).collect());
     let new = |inputs, labels, draws| AttackTask::new(&frozen, inputs, labels, &linf(0.1), draws);
     let refused = new(inputs(), labels(3), draws(2)).err();
@@ -163,11 +186,11 @@ fn attacks_given_what_does_not_belong_together() {
 #[test]
 fn an_attack_that_leaves_the_threat_model() {
     /// Moves every feature by twice epsilon, or past the input bounds.
-    #[derive(Debug)]
+    #[derive(Debug, Serialize)]
     struct Cheat {
         past_bounds: bool,
     }
-    impl free_at::core::AttackParameters for Cheat {
+    impl AttackParameters for Cheat {
         fn name(&self) -> String {
             "cheat".into()
         }
@@ -176,6 +199,9 @@ fn an_attack_that_leaves_the_threat_model() {
         }
         fn gradient_computations(&self) -> usize {
             0
+        }
+        fn norms(&self) -> &'static [Norm] {
+            &Norm::ALL
         }
     }
     impl Attack<4> for Cheat {
@@ -192,16 +218,16 @@ fn an_attack_that_leaves_the_threat_model() {
     for past_bounds in [true, false] {
         let cheat = Evaluation::new(linf(0.1)).attack(Cheat { past_bounds });
         let refused = cheat.run(&model, &*test).unwrap_err();
-        assert!(matches!(refused, Error::OutsideThreatModel { .. }), "{refused}");
+        assert!(matches!(refused, EvaluationError::OutsideThreatModel { .. }), "{refused}");
     }
 }
 
 #[test]
 fn an_attack_that_goes_a_little_too_far_or_nowhere() {
     /// Moves every sample to this multiple of ε, or to what is no number.
-    #[derive(Debug)]
+    #[derive(Debug, Serialize)]
     struct Reach(f64);
-    impl free_at::core::AttackParameters for Reach {
+    impl AttackParameters for Reach {
         fn name(&self) -> String {
             "reach".into()
         }
@@ -210,6 +236,9 @@ fn an_attack_that_goes_a_little_too_far_or_nowhere() {
         }
         fn gradient_computations(&self) -> usize {
             0
+        }
+        fn norms(&self) -> &'static [Norm] {
+            &Norm::ALL
         }
     }
     impl Attack<2> for Reach {
@@ -229,7 +258,7 @@ fn an_attack_that_goes_a_little_too_far_or_nowhere() {
         for reach in [1.001, f64::NAN] {
             let refused = run(reach).unwrap_err();
             assert!(
-                matches!(refused, Error::OutsideThreatModel { .. }),
+                matches!(refused, EvaluationError::OutsideThreatModel { .. }),
                 "{norm} {reach}: {refused}"
             );
         }
@@ -254,7 +283,7 @@ fn a_wrong_sample_is_named_by_its_place_in_the_data_set() {
     let model = RowNet::new(1, &Device::flex());
     let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
     let expected = Error::InputOutOfBounds { sample: 6, value: 1.5, low: 0.0, high: 1.0 };
-    assert_eq!(refused.unwrap_err(), expected);
+    assert_eq!(refused.unwrap_err(), expected.into());
 }
 
 #[test]
@@ -274,7 +303,8 @@ fn inputs_that_are_no_numbers_are_not_evaluated() {
         .build(items);
     let model = ConvNet::new(1, &Device::flex());
     let refused = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
-    assert!(matches!(refused, Err(Error::InputNotFinite { .. })));
+    let error = refused.unwrap_err();
+    assert!(matches!(error, EvaluationError::Core(Error::InputNotFinite { .. })), "{error}");
 }
 
 #[test]

@@ -7,13 +7,14 @@ use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::metric::{AccuracyMetric, TopKAccuracyMetric};
 use burn::train::{ClassificationOutput, LearningResult};
-use free_at::attacks::Evaluation;
+use free_at::attacks::AttackParameters;
+use free_at::attacks::{Evaluation, EvaluationError};
 use free_at::prelude::*;
-use free_at::train::{AdversarialModel, StepError};
+use free_at::train::{AdversarialModel, StepError, TrainError};
 
 use crate::nets::{ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
 
-fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, Error> {
+fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, TrainError> {
     FreeAdversarialTrainer::new(config, Device::flex())
 }
 
@@ -21,7 +22,7 @@ fn trainer() -> FreeAdversarialTrainer {
     free(FreeConfig::new(linf(0.1))).unwrap()
 }
 
-fn step(batch: &Batch<4>) -> Result<(), Error> {
+fn step(batch: &Batch<4>) -> Result<(), TrainError> {
     let trainer = trainer();
     let model = ConvNet::new(1, trainer.device());
     trainer.step(model, &mut sgd(), 0.1, batch)?;
@@ -45,34 +46,57 @@ fn configurations_that_make_no_sense() {
                 Device::flex(),
             )
             .err(),
-            Evaluation::new(threat)
-                .attack(Fgsm::new())
-                .run(&ConvNet::new(1, &Device::flex()), &*loader(None))
-                .err(),
         ];
         for error in refused {
-            assert!(matches!(error, Some(Error::Epsilon { .. })), "{epsilon}: {error:?}");
+            let is_epsilon = matches!(error, Some(TrainError::Core(Error::Epsilon { .. })));
+            assert!(is_epsilon, "{epsilon}: {error:?}");
         }
+        let model = ConvNet::new(1, &Device::flex());
+        let refused = Evaluation::new(threat).attack(Fgsm::new()).run(&model, &*loader(None));
+        assert!(matches!(refused, Err(EvaluationError::Core(Error::Epsilon { .. }))));
     }
     let config = || FreeConfig::new(linf(0.1));
-    assert_eq!(free(config().with_replays(0)).err(), Some(Error::Replays));
+    assert_eq!(free(config().with_replays(0)).err(), Some(TrainError::Replays));
     let standard = StandardConfig::new().with_replays(0);
     let refused = StandardTrainer::new(standard, Device::flex()).err();
-    assert_eq!(refused, Some(Error::Replays));
+    assert_eq!(refused, Some(TrainError::Replays));
     for size in [0.0, -0.1, f64::NAN, f64::INFINITY] {
-        let refused = free(config().with_step_size(size)).err();
-        assert!(matches!(refused, Some(Error::StepSize { .. })));
-        let fast = FastConfig::new(linf(0.1)).with_step_size(size);
-        let refused = FastAdversarialTrainer::new(fast, Device::flex()).err();
-        assert!(matches!(refused, Some(Error::StepSize { .. })));
+        let stepping = || Adversary::new(linf(0.1)).with_step_size(Epsilon::unit(size));
+        let fast = FastConfig::new(stepping());
+        let refused = [
+            free(FreeConfig::new(stepping())).err(),
+            FastAdversarialTrainer::new(fast, Device::flex()).err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(TrainError::Core(Error::StepSize { .. }))));
+        }
     }
     let pgd = |attack| {
-        AdversarialTrainer::new(AdversarialConfig::new(linf(0.1), attack), Device::flex()).err()
+        let config = AdversarialConfig::new(linf(0.1), attack);
+        match AdversarialTrainer::new(config, Device::flex()) {
+            Err(TrainError::Core(error)) => error,
+            other => panic!("{other:?}"),
+        }
     };
-    assert!(matches!(pgd(Pgd::new(0)), Some(Error::Steps { .. })));
-    assert!(matches!(pgd(Pgd::new(1).with_restarts(0)), Some(Error::Restarts { .. })));
-    assert!(matches!(pgd(Pgd::new(1).with_step_size(-1.0)), Some(Error::StepSize { .. })));
-    assert_eq!(trainer().watching_loss_every(0).err(), Some(Error::WatchInterval));
+    assert!(matches!(pgd(Pgd::new(0)), Error::Steps { .. }));
+    assert!(matches!(pgd(Pgd::new(1).with_restarts(0)), Error::Restarts { .. }));
+    let backwards = Pgd::new(1).with_step_size(Epsilon::unit(-1.0));
+    assert!(matches!(pgd(backwards), Error::StepSize { .. }));
+    // Two grey levels, or twice the whole range?
+    let unit = Adversary::new(linf(0.1)).with_step_size(Epsilon::unit(2.0));
+    let refused = free(FreeConfig::new(unit.clone())).err();
+    let expected = Error::StepSizeUnit { step: 2.0, low: 0.0, high: 1.0 };
+    assert_eq!(refused, Some(expected.clone().into()));
+    let attack = Pgd::new(1).with_step_size(Epsilon::unit(2.0));
+    assert_eq!(attack.check_support(&linf(0.1), &[4]), Err(expected));
+    let twice = AdversarialConfig::new(unit, Pgd::new(7));
+    let refused = AdversarialTrainer::new(twice, Device::flex()).err();
+    assert!(matches!(refused, Some(TrainError::Core(Error::StepSizeUnit { .. }))));
+    let own = Adversary::new(linf(0.1)).with_step_size(Epsilon::unit(0.01));
+    let config = AdversarialConfig::new(own, Pgd::new(7));
+    let refused = AdversarialTrainer::new(config, Device::flex()).err();
+    assert_eq!(refused, Some(TrainError::StepSizeOfAttack { method: "pgd-7".into() }));
+    assert_eq!(trainer().watching_loss_every(0).err(), Some(TrainError::WatchInterval));
 }
 
 #[test]
@@ -86,12 +110,13 @@ fn batches_that_the_carried_perturbation_does_not_fit() {
 
     let larger = trainer.step(model, &mut optimizer, 0.1, &images(5, 1, device));
     let StepError { error, model } = refusal(larger);
-    assert_eq!(error, Error::BatchTooLarge { allowed: 4, found: 5 });
+    assert_eq!(error, TrainError::BatchTooLarge { allowed: 4, found: 5 });
 
     let labels = Tensor::<1, Int>::zeros([4], device);
     let wide = Batch::new(Tensor::<4>::zeros([4, 2, 5, 6], device), labels).unwrap();
     let StepError { error, model } = refusal(trainer.step(model, &mut optimizer, 0.1, &wide));
-    assert_eq!(error, Error::SampleShape { expected: vec![2, 5, 5], found: vec![2, 5, 6] });
+    let expected = Error::SampleShape { expected: vec![2, 5, 5], found: vec![2, 5, 6] };
+    assert_eq!(error, expected.into());
 
     assert_eq!(state(&model), before, "the model comes back as it was");
     assert!(trainer.step(model, &mut optimizer, 0.1, &images(3, 1, device)).is_ok());
@@ -104,18 +129,24 @@ fn batches_and_models_on_another_device() {
     let there = Device::capture();
     let checked = there.capture_scope(|scope| {
         let refused = step(&images_of_zeros(4, &there)).unwrap_err();
-        assert!(matches!(refused, Error::Device { what: "batch", .. }), "{refused}");
+        assert!(
+            matches!(refused, TrainError::Core(Error::Device { what: "batch", .. })),
+            "{refused}"
+        );
 
         let model = SmallCnnConfig::new(1, 10).init(&there.clone().autodiff());
         let learner = trainer().learner(model.clone(), sgd(), ConstantLr::new(0.1));
         let refused = learner.err().expect("the learner is refused");
-        assert!(matches!(refused, Error::Device { what: "model", .. }), "{refused}");
+        assert!(
+            matches!(refused, TrainError::Core(Error::Device { what: "model", .. })),
+            "{refused}"
+        );
 
         let config = FreeConfig::new(linf(0.1));
         let pinned = FreeAdversarialTrainer::<Autodiff<Flex>>::on(config, Default::default());
         let learner = pinned.unwrap().learner(model, sgd(), ConstantLr::new(0.1));
         let refused = learner.err().expect("the learner is refused");
-        assert!(matches!(refused, Error::Backend { what: "model", .. }), "{refused}");
+        assert!(matches!(refused, TrainError::Backend { what: "model", .. }), "{refused}");
         scope.complete([], [])
     });
     assert!(checked.is_ok());
@@ -133,9 +164,9 @@ fn models_that_cannot_be_trained() {
     let model = ConvNet::new(1, trainer.device());
     for untrainable in [model.clone().freeze(), model.valid()] {
         let refused = trainer.step(untrainable.clone(), &mut sgd(), 0.1, &batch);
-        assert_eq!(refusal(refused).error, Error::NotTrainable);
+        assert_eq!(refusal(refused).error, TrainError::NotTrainable);
         let refused = trainer.learner(untrainable, sgd(), ConstantLr::new(0.1)).err();
-        assert_eq!(refused, Some(Error::NotTrainable));
+        assert_eq!(refused, Some(TrainError::NotTrainable));
     }
 }
 
@@ -157,7 +188,7 @@ fn a_model_that_returns_other_rows_than_it_was_given() {
     let batch = Batch::new(Tensor::<2>::zeros([4, 4], device), labels).unwrap();
     let model = Half { net: LinearNet::new(1, device) };
     let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &batch));
-    assert_eq!(refused.error, Error::Logits { expected: 4, found: 2 });
+    assert_eq!(refused.error, Error::Logits { expected: 4, found: 2 }.into());
 }
 
 #[test]
@@ -168,8 +199,8 @@ fn a_model_with_fewer_logits_than_the_labels_have_classes() {
     let model = SmallCnnConfig::new(1, 3).init(trainer.device());
     let test = digits::test().take(8).loader(8, None, &Device::flex()).unwrap();
     let attacked = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
-    assert_eq!(attacked.unwrap_err(), expected);
-    assert_eq!(refusal(trainer.step(model, &mut sgd(), 0.1, &batch)).error, expected);
+    assert_eq!(attacked.unwrap_err(), expected.clone().into());
+    assert_eq!(refusal(trainer.step(model, &mut sgd(), 0.1, &batch)).error, expected.into());
 }
 
 #[test]
@@ -180,7 +211,7 @@ fn a_loss_that_turns_nan_is_seen_at_the_end_of_a_short_loop() {
     for _ in 0..3 {
         (model, _) = trainer.step(model, &mut sgd(), 1e30, &batch).unwrap();
     }
-    assert!(matches!(trainer.finish(), Err(Error::LossNotFinite { step: 3, .. })));
+    assert!(matches!(trainer.finish(), Err(TrainError::LossNotFinite { step: 3, .. })));
 }
 
 #[test]
@@ -194,7 +225,7 @@ fn a_loss_that_turns_nan_stops_a_loop_of_ones_own() {
         match trainer.step(model, &mut optimizer, 1e30, &batch) {
             Ok((next, _)) => model = next,
             Err(StepError { error, .. }) => {
-                assert!(matches!(error, Error::LossNotFinite { step: 4 | 8, .. }), "{error}");
+                assert!(matches!(error, TrainError::LossNotFinite { step: 4 | 8, .. }), "{error}");
                 assert!(step <= 2 + 2 * EVERY, "noticed at step {step}");
                 return;
             }
@@ -224,7 +255,7 @@ fn a_loss_that_turns_nan_stops_burns_loop_and_what_was_saved_stays() {
     let trainer = trainer().watching_loss_every(100).unwrap();
     let result = in_burns_loop(&trainer, directory.path(), (Some(1), 3), 1e30);
     assert!(result.error.is_some());
-    assert!(matches!(trainer.failure(), Some(Error::LossNotFinite { .. })));
+    assert!(matches!(trainer.failure(), Some(TrainError::LossNotFinite { .. })));
     assert_eq!(std::fs::read(&saved).unwrap(), before);
     assert!(!directory.path().join("checkpoint/model-2.bpk").exists());
 }
@@ -242,7 +273,7 @@ fn bad_data_in_burns_loop_ends_it_with_that_error() {
         .num_epochs(1)
         .launch(trainer.learner(model, sgd(), ConstantLr::new(0.1)).unwrap());
     assert!(result.error.is_some());
-    assert_eq!(trainer.failure(), Some(Error::Classes { classes: 10, logits: 3 }));
+    assert_eq!(trainer.failure(), Some(Error::Classes { classes: 10, logits: 3 }.into()));
 }
 
 #[test]
@@ -254,5 +285,5 @@ fn an_error_inside_burns_loop_ends_it_with_that_error() {
     trainer.step(model, &mut sgd(), 0.1, &images(2, 1, trainer.device())).unwrap();
     let result = in_burns_loop(&trainer, directory.path(), (None, 1), 0.05);
     assert!(result.error.is_some());
-    assert_eq!(trainer.failure(), Some(Error::BatchTooLarge { allowed: 2, found: 8 }));
+    assert_eq!(trainer.failure(), Some(TrainError::BatchTooLarge { allowed: 2, found: 8 }));
 }

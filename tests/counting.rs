@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use free_at::attacks::AttackTask;
 use free_at::prelude::*;
 use free_at::train::Descend;
+use free_at::{Draws, FrozenModel, Objective};
 
 use crate::nets::{ConvNet, images, linf, sgd, state};
 
@@ -92,14 +94,16 @@ fn an_attack_leaves_the_model_alone_and_sees_it_in_evaluation_mode() {
     let inputs = batch.inputs().inner();
     let draws = Draws::new(0, (0..6).collect());
     let attack = Pgd::new(5).with_restarts(2);
-    let task = AttackTask::new(&frozen, inputs.clone(), batch.truth(), &linf(0.1), draws).unwrap();
+    let task =
+        AttackTask::new(&frozen, inputs.clone(), batch.untargeted(), &linf(0.1), draws).unwrap();
     attack.perturb(&task).unwrap();
     assert_eq!(state(&model), before);
     assert_eq!(frozen.gradient_computations(), 6 * 5 * 2);
 
     let read = |logits: Tensor<2>| logits.try_into_vec_as::<f32>().unwrap();
-    let seen =
-        frozen.input_gradient(inputs.clone(), &batch.truth(), Objective::CrossEntropy).unwrap();
+    let seen = frozen
+        .input_gradient(inputs.clone(), &batch.untargeted(), Objective::CrossEntropy)
+        .unwrap();
     let evaluated = read(model.valid().logits(inputs.clone()));
     assert_eq!(read(seen.logits), evaluated);
     assert_eq!(read(frozen.logits(inputs).unwrap()), evaluated);

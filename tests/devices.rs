@@ -11,8 +11,9 @@ use burn::remote::RemoteHost;
 use burn::server::{RemoteServer, WebSocketTransport};
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::ExecutionStrategy;
+use free_at::models::MlpConfig;
 use free_at::prelude::*;
-use free_at::train::RunError;
+use free_at::train::TrainError;
 
 use crate::nets::{linf, sgd, state, values};
 
@@ -105,13 +106,13 @@ fn two_remote_devices_train_as_one_device_with_the_same_minibatches() {
 fn devices_that_cannot_train_together_are_refused_before_training() {
     let flex = Device::flex();
     let trainer = trainer(&flex);
-    let refused = |found: Result<ExecutionStrategy, RunError>| found.err().unwrap();
-    assert_eq!(refused(trainer.multi_device(&[])), RunError::NoDevice);
+    let refused = |found: Result<ExecutionStrategy, TrainError>| found.err().unwrap();
+    assert_eq!(refused(trainer.multi_device(&[])), TrainError::NoDevice);
     let twice = [flex.clone(), flex.clone()];
-    assert!(matches!(refused(trainer.multi_device(&twice)), RunError::SameDevice { .. }));
+    assert!(matches!(refused(trainer.multi_device(&twice)), TrainError::SameDevice { .. }));
     let other = refused(trainer.multi_device(&[remote()]));
-    assert!(matches!(other, RunError::MainDevice { .. }));
+    assert!(matches!(other, TrainError::MainDevice { .. }));
     let ddp = refused(trainer.distributed(&[flex]));
-    assert!(matches!(&ddp, RunError::NotDistributed { device } if device.contains("Flex")));
+    assert!(matches!(&ddp, TrainError::NotDistributed { device } if device.contains("Flex")));
     assert!(ddp.to_string().contains("multi_device"));
 }

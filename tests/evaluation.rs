@@ -1,8 +1,14 @@
 //! The evaluation: verdicts, counts, what it costs, and that no verdict depends on the batch.
 
 use burn::tensor::{Device, Tensor};
-use free_at::attacks::{Verdict, wilson_interval};
+use free_at::attacks::{
+    Apgd, ApgdT, Attack, AttackTask, Bim, EvaluationError, FabT, MiFgsm, PgdCw, RFgsm, Square,
+    Target, Verdict, wilson_interval,
+};
+use free_at::data::Image;
+use free_at::models::SmallCnn;
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
 
 use crate::nets::{RowNet, linf, rows};
 use crate::reference::{loader, model};
@@ -26,7 +32,7 @@ fn every_attack(norm: Norm) -> Evaluation<4> {
         .attack(Bim::new(5))
         .attack(MiFgsm::new(5))
         .attack(Pgd::new(5).with_restarts(3))
-        .attack(Cw::new(5))
+        .attack(PgdCw::new(5))
         .attack(Apgd::ce().with_steps(10))
         .attack(Apgd::dlr().with_steps(10).with_compaction())
         .attack(ApgdT::new().with_steps(10).with_targets(2))
@@ -144,7 +150,7 @@ fn a_batch_is_refilled_while_an_attack_runs() {
     const STEPS: usize = 50;
     for attack in [Pgd::new(STEPS), Pgd::new(STEPS).with_objective(Objective::Margin)] {
         let model = Asked { net: model("standard"), sizes: Default::default() };
-        let report = evaluation().attack(attack).with_batch_size(BATCH).with_eight_bit();
+        let report = evaluation().attack(attack).with_batch_size(BATCH).with_quantized();
         let report = report.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap();
         let sizes = model.sizes.lock().unwrap().clone();
         assert!(sizes[1..].iter().all(|size| *size <= BATCH), "after the clean answers");
@@ -235,19 +241,19 @@ fn eight_bit_accuracies_are_those_of_images_that_can_be_stored() {
     let model = model("free-8");
     let run = |epsilon| {
         let threat = ThreatModel::linf(Epsilon::pixels(epsilon));
-        let evaluation = Evaluation::new(threat).attack(Pgd::new(20)).with_eight_bit();
+        let evaluation = Evaluation::new(threat).attack(Pgd::new(20)).with_quantized();
         evaluation.run(&model, &*loader(SAMPLES, SAMPLES)).unwrap()
     };
     let report = run(25.0);
-    let found = report.eight_bit.unwrap();
-    assert!((found.projected - report.worst_case).abs() <= 0.1, "{report}");
+    let found = report.quantized.unwrap();
+    assert!((found.quantized - report.worst_case).abs() <= 0.1, "{report}");
     assert_eq!(found.rounded, rounded_by_hand(&model), "as the saved examples, rounded");
-    assert!(found.projected < report.clean);
-    assert_eq!(report.attacks[0].eight_bit, Some(found));
+    assert!(found.quantized < report.clean);
+    assert_eq!(report.attacks[0].quantized, Some(found));
     assert!(report.to_string().contains("8-bit"));
     // Within less than half a level no other grey value can be reached.
-    let narrow = run(0.4).eight_bit.unwrap();
-    assert!(narrow.projected >= run(0.4).clean - 1.0 / SAMPLES as f64);
+    let narrow = run(0.4).quantized.unwrap();
+    assert!(narrow.quantized >= run(0.4).clean - 1.0 / SAMPLES as f64);
 }
 
 #[test]
@@ -256,8 +262,9 @@ fn examples_on_the_lattice_are_multiples_within_epsilon() {
     let frozen = FrozenModel::new(&model("free-8"));
     let threat = linf(EPSILON);
     let draws = Draws::new(0, (0..SAMPLES as u64).collect());
-    let task = AttackTask::new(&frozen, batch.inputs(), batch.truth(), &threat, draws).unwrap();
-    let found = Pgd::new(5).run_once(&task.on_eight_bits(), 0).unwrap();
+    let task =
+        AttackTask::new(&frozen, batch.inputs(), batch.untargeted(), &threat, draws).unwrap();
+    let found = Pgd::new(5).run_once(&task.quantized(), 0).unwrap();
     let levels = found.clone().mul_scalar(255.0);
     let off = (levels.clone() - levels.round()).abs().max().into_scalar::<f32>();
     assert!(off < 1e-3, "{off}");
@@ -269,7 +276,7 @@ fn examples_on_the_lattice_are_multiples_within_epsilon() {
 fn a_report_survives_its_file_and_a_damaged_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let evaluation = every_attack(Norm::Linf).with_eight_bit().with_target(Target::LeastLikely);
+    let evaluation = every_attack(Norm::Linf).with_quantized().with_target(Target::LeastLikely);
     let report = evaluation.run(&model("free-8"), &*loader(20, 20)).unwrap();
     report.save(&path).unwrap();
     assert_eq!(RobustnessReport::load(&path).unwrap(), report);
@@ -295,7 +302,7 @@ fn inputs_of_other_ranks_are_attacked_by_every_attack() {
             .attack(RFgsm::new())
             .attack(Bim::new(5))
             .attack(MiFgsm::new(5))
-            .attack(Cw::new(5))
+            .attack(PgdCw::new(5))
             .attack(Apgd::dlr().with_steps(10))
             .attack(ApgdT::new().with_steps(10).with_targets(3))
             .attack(FabT::new().with_steps(10).with_targets(3));
@@ -311,12 +318,12 @@ fn inputs_of_other_ranks_are_attacked_by_every_attack() {
     }
     let square = Evaluation::<2>::new(l2).attack(Square::new());
     let refused = square.run(&model, &*rows(&model, 24)).unwrap_err();
-    assert!(matches!(refused, Error::Unsupported { attack: "Square", .. }), "{refused}");
+    assert!(matches!(refused, EvaluationError::Core(Error::Unsupported { .. })), "{refused}");
     // A frozen feature stays as it is.
     let draws = Draws::new(0, vec![0]);
     let frozen = FrozenModel::new(&model);
     let inputs = Tensor::<2>::full([1, 6], 0.3, &device); // not 0.5, which hides rounding
-    let labels = Labels::untargeted(Tensor::from_data([0], &device));
+    let labels = Goal::untargeted(Tensor::from_data([0], &device));
     let threat = linf(0.3).with_scale(vec![1.0, 2.0, 0.0, 1.0, 1.0, 0.5]);
     let task = AttackTask::new(&frozen, inputs, labels, &threat, draws).unwrap();
     let attacks: [&dyn Attack<2>; 4] = [
@@ -346,16 +353,16 @@ fn stored_images_are_attacked_on_the_lattice_by_every_attack() {
     let threat = ThreatModel::linf(Epsilon::pixels(26.0));
     let evaluation = Evaluation::new(threat)
         .independently()
-        .with_eight_bit()
+        .with_quantized()
         .attack(Pgd::new(20))
         .attack(Apgd::ce().with_steps(30))
         .attack(FabT::new().with_steps(30).with_targets(3))
         .attack(Square::new().with_queries(100));
     let report = evaluation.run(&model("free-8"), &*test).unwrap();
     for attack in &report.attacks {
-        let found = attack.eight_bit.unwrap();
+        let found = attack.quantized.unwrap();
         assert!(attack.broken > 0, "{report}");
         // A handful of samples may go either way: the path is another one.
-        assert!((found.projected - attack.accuracy).abs() <= 0.05, "{}:\n{report}", attack.name);
+        assert!((found.quantized - attack.accuracy).abs() <= 0.05, "{}:\n{report}", attack.name);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use free_at::models::{Checkpoint, PyTorchNames};
+use free_at::models::{PyTorchNames, Weights};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 /// Numbers in [0, 1), exact in f32.
@@ -46,7 +46,7 @@ pub(crate) fn filled<M: PyTorchNames>(model: M, state: &[(String, Vec<usize>)]) 
     let tensors =
         state.iter().map(|(name, shape)| (name.clone(), shape.clone(), filling(name, shape)));
     write(&path, tensors);
-    Checkpoint::open(&path).unwrap().load(model).unwrap()
+    Weights::open(&path).unwrap().load(model).unwrap()
 }
 
 /// Writes a safetensors file of floats.

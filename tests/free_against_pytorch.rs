@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use free_at::Norm;
 use free_at::prelude::*;
+use free_at::train::Clamp;
 use serde::Deserialize;
 
 use crate::nets::{ConvNet, sgd, state};

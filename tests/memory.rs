@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, TensorReadError};
-use burn::train::metric::{LossMetric, Metric, MetricMetadata, MetricName, SerializedEntry};
+use burn::train::metric::{Metric, MetricMetadata, MetricName, SerializedEntry};
+use free_at::attacks::{Apgd, Attack, FabT, Square};
+use free_at::data::Transform;
 use free_at::prelude::*;
-use free_at::train::{Checkpoints, Guard, MetricsFile};
+use free_at::train::Guard;
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -62,24 +64,19 @@ fn training() {
     let trainer = FreeAdversarialTrainer::new(config, Device::flex()).unwrap();
     let transforms = vec![Transform::PadCrop { pad: 1 }, Transform::Flip];
     let images = digits::train().take(256).with_transforms(transforms).unwrap();
-    let train = images.loading(32).shuffled(0).with_workers(2).build(trainer.device()).unwrap();
+    let train = images.loading(32).with_seed(0).with_workers(2).build(trainer.device()).unwrap();
     let valid = digits::test().take(64).loader(32, None, trainer.device()).unwrap();
     let model = SmallCnnConfig::new(1, 10).with_width(6).init(trainer.device());
-    let checkpoints = Checkpoints::open(folder.path().join("checkpoint"), &model).unwrap();
     let guard = Guard::new(threat, Pgd::new(2)).with_share(1.0);
-    let sgd = SgdConfig::new().init();
-    let (learner, guard) = trainer.guarded_learner(model, sgd, 0.05, &guard, 256).unwrap();
     let peaks = Peaks::default();
-    let metrics = folder.path().join("metrics.jsonl");
-    let training = trainer
-        .training(folder.path(), train, valid)
-        .metrics((LossMetric::new(),))
+    let trained = trainer
+        .run(folder.path(), train, valid)
+        .passes(PASSES)
+        .guard(guard)
         .metric_train(peaks.clone())
-        .with_metric_logger(MetricsFile::open(metrics, 0, trainer.clock()).unwrap())
-        .with_application_logger(None)
-        .num_epochs(PASSES);
-    let result = checkpoints.keep(&trainer, guard.watch(training), Some(&guard)).launch(learner);
-    assert!(result.error.is_none() && guard.best().is_some());
+        .launch(model, SgdConfig::new().init(), 0.05)
+        .unwrap();
+    assert!(trained.best.is_some());
     let peaks = peaks.0.lock().unwrap();
     assert_eq!(peaks.len(), PASSES);
     let (early, late) = (&peaks[1..4], &peaks[PASSES - 3..]);

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Int, Tensor};
-use free_at::models::{PyTorchNames, save};
+use free_at::models::{
+    MadryWideResNetConfig, MlpConfig, MnistCnnConfig, PreActResNetConfig, PyTorchNames,
+    ResNetConfig, Stem, Summarize, Weights, WideResNetConfig, save,
+};
 use free_at::prelude::*;
+use free_at::{FrozenModel, Goal, Objective};
 use serde::Deserialize;
 
 use crate::filling::{filled, inputs, read, saved};
@@ -28,7 +32,7 @@ struct Summary {
     learning_rate: f64,
     counts: BTreeMap<String, usize>,
     multiply_adds: BTreeMap<String, u64>,
-    weights: BTreeMap<String, Weights>,
+    weights: BTreeMap<String, Answers>,
     cases: BTreeMap<String, Case>,
 }
 
@@ -42,7 +46,7 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct Weights {
+struct Answers {
     correct: usize,
     tested: usize,
 }
@@ -73,7 +77,7 @@ where
     let labels: Vec<i64> = (0..n).map(|i| ((7 * i + 3) % classes) as i64).collect();
     let labels = |device: &Device| Tensor::<1, Int>::from_data(labels.as_slice(), device);
     let frozen = FrozenModel::new(&plain);
-    let truth = Labels::untargeted(labels(&Device::flex()));
+    let truth = Goal::untargeted(labels(&Device::flex()));
     let found = frozen.input_gradient(x.clone(), &truth, Objective::CrossEntropy).unwrap();
     let gradient = floats(found.gradient / n as f64); // of the mean, as in the script
     let reference = expected("input_gradient");
@@ -90,7 +94,7 @@ where
         expected("train_logits"),
         TRAINING_LOGITS,
     );
-    let truth = Labels::untargeted(labels(&device));
+    let truth = Goal::untargeted(labels(&device));
     let loss = Objective::CrossEntropy.values(logits, &truth).unwrap().mean();
     let gradients = GradientsParams::from_grads(loss.backward(), &training);
     let stepped = SgdConfig::new().init().step(learning_rate, training, gradients);
@@ -246,7 +250,7 @@ fn parameters_and_multiply_adds_are_pytorchs_and_those_of_the_crates_page() {
 
 /// A checkpoint of a network that PyTorch trained on the digits: its logits and its accuracy.
 fn loads(file: &str, network: &str) {
-    let checkpoint = Checkpoint::open(fixture("weights").join(file)).unwrap();
+    let checkpoint = Weights::open(fixture("weights").join(file)).unwrap();
     let config = NetworkConfig::named(network, 10).unwrap().fitted(&checkpoint);
     let model = checkpoint.load(config.init(&Device::flex()).unwrap()).unwrap();
     let stem = file.split('.').next().unwrap();
@@ -258,21 +262,21 @@ fn loads(file: &str, network: &str) {
     let first = logits.clone().slice_dim(0, 0..expected.len() / 10);
     close(file, "logits", floats(first), expected, TRAINED_LOGITS);
     let right = logits.argmax(1).squeeze_dim::<1>(1).equal(batch.labels()).int().sum();
-    let Weights { correct, tested } = summary().weights[file];
+    let Answers { correct, tested } = summary().weights[file];
     assert_eq!((right.into_scalar::<i64>() as usize, batch.len()), (correct, tested), "{file}");
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("again.safetensors");
     save(&model, &path).unwrap();
-    let names = |checkpoint: &Checkpoint| -> Vec<(String, Vec<usize>)> {
+    let names = |checkpoint: &Weights| -> Vec<(String, Vec<usize>)> {
         let kept = |name: &str| !name.ends_with("num_batches_tracked");
         let plain = |name: &str| name.trim_start_matches("module.").to_string();
         let tensors = checkpoint.tensors().filter(|(name, _)| kept(name));
         tensors.map(|(name, shape)| (plain(name), shape.to_vec())).collect()
     };
-    assert_eq!(names(&Checkpoint::open(&path).unwrap()), names(&checkpoint), "{file}");
+    assert_eq!(names(&Weights::open(&path).unwrap()), names(&checkpoint), "{file}");
     let fresh = config.init(&Device::flex()).unwrap();
-    let again = Checkpoint::open(&path).unwrap().load(fresh).unwrap().logits(batch.inputs());
+    let again = Weights::open(&path).unwrap().load(fresh).unwrap().logits(batch.inputs());
     assert_eq!(again.into_data(), model.logits(batch.inputs()).into_data(), "{file}");
 }
 

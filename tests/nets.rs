@@ -17,6 +17,7 @@ use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::LearningResult;
 use burn::train::metric::LossMetric;
+use free_at::Draws;
 use free_at::prelude::*;
 use free_at::train::{AdversarialModel, Descend};
 

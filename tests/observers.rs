@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use burn::tensor::{Device, Tensor};
-use free_at::core::train::{GradientObserver, Observation, ObserverError, Phase};
-use free_at::observe::{GradientAlignment, GradientNorm, HardSample, HardestSamples, SaliencyMaps};
+use free_at::observe::{
+    GradientAlignment, GradientNorm, HardSample, HardestSamples, ObserverError, SaliencyMaps,
+};
 use free_at::prelude::*;
 use free_at::train::{Descend, EpochMetrics, EveryNth, MetricsFile};
+use free_at::train::{GradientObserver, Observation, Phase, TrainError};
+use free_at::{FrozenModel, Objective};
 
 use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state, values};
 
@@ -118,7 +121,7 @@ fn observers_see_each_samples_own_gradient_where_the_model_saw_it() {
         assert_eq!((&note.places, &note.shape), (&places, &vec![4]));
         let seen = Tensor::<1>::from_data(note.seen.as_slice(), &Device::flex()).reshape([4, 4]);
         let expected =
-            frozen.input_gradient(seen, &batch.truth(), Objective::CrossEntropy).unwrap();
+            frozen.input_gradient(seen, &batch.untargeted(), Objective::CrossEntropy).unwrap();
         for (found, expected) in note.gradient.iter().zip(read(expected.gradient)) {
             assert!((f64::from(found - expected)).abs() < ROUNDING, "{found} {expected}");
         }
@@ -228,7 +231,7 @@ fn the_hardest_samples_are_those_with_the_largest_running_loss() {
     let mut running: Option<Vec<f64>> = None;
     for _ in 0..3 {
         let logits = FrozenModel::new(&model).logits(batch.inputs()).unwrap();
-        let losses = Objective::CrossEntropy.values(logits, &batch.truth()).unwrap();
+        let losses = Objective::CrossEntropy.values(logits, &batch.untargeted()).unwrap();
         let losses: Vec<f64> = losses.try_into_vec_as().unwrap();
         running = Some(match running {
             None => losses,
@@ -263,10 +266,10 @@ fn what_an_observer_cannot_do_is_a_typed_error_that_keeps_the_model() {
     let trainer = || StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
     let error = step(trainer().observing(HardestSamples::new()));
     let expected = ObserverError::NoIndices { observer: "HardestSamples" };
-    assert_eq!(error, Error::Observer(expected));
+    assert_eq!(error, Error::from(expected).into());
     let error = step(trainer().observing(SaliencyMaps::new().writing_to("nowhere")));
     let expected = ObserverError::NoImages { observer: "SaliencyMaps", found: vec![4] };
-    assert_eq!(error, Error::Observer(expected));
+    assert_eq!(error, Error::from(expected).into());
     assert!(!std::path::Path::new("nowhere").exists());
 }
 
@@ -316,11 +319,11 @@ fn an_observer_that_fails_ends_burns_loop_with_its_error() {
     // Burn's loader knows no places.
     let error = failure(&|trainer| trainer.observing(HardestSamples::new()));
     let expected = ObserverError::NoIndices { observer: "HardestSamples" };
-    assert_eq!(error, Error::Observer(expected));
+    assert_eq!(error, Error::from(expected).into());
     // As does one that cannot write at the end of a pass.
     let file = folder.path().join("file");
     std::fs::write(&file, "no folder").unwrap();
     let maps = file.join("maps");
     let error = failure(&|trainer| trainer.observing(SaliencyMaps::new().writing_to(&maps)));
-    assert!(matches!(error, Error::File { .. }), "{error}");
+    assert!(matches!(error, TrainError::Core(Error::File { .. })), "{error}");
 }

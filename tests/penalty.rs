@@ -6,7 +6,8 @@ use burn::optim::SgdConfig;
 use burn::tensor::activation::tanh;
 use burn::tensor::{Device, FloatDType, Tensor};
 use free_at::prelude::*;
-use free_at::train::PenaltyError;
+use free_at::train::{GradientPenalty, TrainError};
+use free_at::{FrozenModel, Objective};
 
 use crate::nets::{linf, seeded, state, values};
 
@@ -72,7 +73,7 @@ fn batch(device: &Device) -> Batch<2> {
 /// Mean cross-entropy and λ · mean ‖∇ₓ l‖², exactly.
 fn loss(model: &Smooth, batch: &Batch<2>) -> f64 {
     let frozen = FrozenModel::new(model);
-    let truth = batch.truth();
+    let truth = batch.untargeted();
     let found = frozen.input_gradient(batch.inputs(), &truth, Objective::CrossEntropy).unwrap();
     let squares = found.gradient.square().sum_dim(1).mean().into_scalar::<f64>();
     found.values.mean().into_scalar::<f64>() + WEIGHT * squares
@@ -129,7 +130,7 @@ fn a_penalised_model_is_smoother() {
             model = trainer.step(model, &mut optimizer, 0.3, &batch).unwrap().0;
         }
         let found = FrozenModel::new(&model)
-            .input_gradient(batch.inputs(), &batch.truth(), Objective::Margin)
+            .input_gradient(batch.inputs(), &batch.untargeted(), Objective::Margin)
             .unwrap();
         found.gradient.square().sum_dim(1).sqrt().mean().into_scalar::<f32>()
     };
@@ -142,13 +143,13 @@ fn refuses_what_is_no_penalty() {
     let new = || StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let refused = new().penalizing(GradientPenalty::new(weight)).unwrap_err();
-        assert!(matches!(refused, Error::Penalty(PenaltyError::Weight { .. })));
+        assert!(matches!(refused, TrainError::PenaltyWeight { .. }));
     }
     let refused = new().penalizing(GradientPenalty::new(1.0).with_step(0.0)).unwrap_err();
-    assert_eq!(refused, Error::StepSize { value: 0.0 });
+    assert_eq!(refused, Error::StepSize { value: 0.0 }.into());
     let trainer = new().penalizing(GradientPenalty::new(1.0)).unwrap();
     let model = Smooth::new(trainer.device()).map(&mut Halved);
     let step = trainer.step(model, &mut SgdConfig::new().init(), 0.1, &batch(trainer.device()));
     let Err(refused) = step else { panic!("it was not refused") };
-    assert_eq!(refused.error, Error::Penalty(PenaltyError::HalfPrecision));
+    assert_eq!(refused.error, TrainError::PenaltyPrecision);
 }

@@ -2,8 +2,10 @@
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use free_at::attacks::{Apgd, ApgdT, Attack, AttackTask, Bim, FabT, MiFgsm, PgdCw, RFgsm, Square};
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Clamp, Descend};
+use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
 use proptest::prelude::*;
 
 use crate::nets::{ConvNet, LinearNet, images, linf, sgd, state};
@@ -71,7 +73,7 @@ proptest! {
             let x = batch.inputs().inner();
             let allowed = threat.around(&x).unwrap();
             let gradient = FrozenModel::new(&model)
-                .input_gradient(x.clone() + delta.clone(), &batch.truth(), Objective::CrossEntropy)
+                .input_gradient(x.clone() + delta.clone(), &batch.untargeted(), Objective::CrossEntropy)
                 .unwrap()
                 .gradient;
             delta = allowed.project(&x, delta + allowed.steepest_step(gradient, epsilon));
@@ -98,7 +100,7 @@ proptest! {
         let threat = ThreatModel::new(norm, Epsilon::unit(epsilon));
         let unbounded = threat.clone().with_bounds(Bounds::None);
         let (fgsm, rfgsm, bim, mi) = (Fgsm::new(), RFgsm::new(), Bim::new(5), MiFgsm::new(5));
-        let (pgd, cw) = (Pgd::new(5).with_restarts(2), Cw::new(5));
+        let (pgd, cw) = (Pgd::new(5).with_restarts(2), PgdCw::new(5));
         let (apgd, fab) = (Apgd::dlr().with_steps(8), FabT::new().with_steps(8).with_targets(2));
         let towards = ApgdT::new().with_objective(Objective::Margin).with_targets(2).with_steps(8);
         let draws = Draws::new(seed, vec![0, 1, 2]);
@@ -109,7 +111,7 @@ proptest! {
         }
         for attack in attacks {
             let run = |threat: &ThreatModel| {
-                let (x, y) = (batch.inputs(), batch.truth());
+                let (x, y) = (batch.inputs(), batch.untargeted());
                 attack.perturb(&AttackTask::new(&frozen, x, y, threat, draws.clone()).unwrap()).unwrap()
             };
             for threat in [&threat, &unbounded] {
@@ -135,8 +137,8 @@ fn every_attack_ascends_every_objective_untargeted_and_targeted() {
     let target = Tensor::<1, Int>::from_data([1, 2, 0], &device);
     let (dlr, margin, ce) = (Objective::Dlr, Objective::Margin, Objective::CrossEntropy);
     let cases = [
-        (Labels::untargeted(truth.clone()), vec![ce, margin, dlr]),
-        (Labels::targeted(truth, target).unwrap(), vec![ce, margin]),
+        (Goal::untargeted(truth.clone()), vec![ce, margin, dlr]),
+        (Goal::targeted(truth, target).unwrap(), vec![ce, margin]),
     ];
     for threat in [linf(0.1), ThreatModel::l2(Epsilon::unit(0.2))] {
         for (labels, objectives) in &cases {
@@ -175,7 +177,7 @@ fn every_targeted_attack_reaches_its_target() {
     let batch = rows(&[0.5; 12], &device);
     let frozen = FrozenModel::new(&LinearNet::new(1, &device));
     let target = Tensor::<1, Int>::from_data([2, 2, 1], &device);
-    let labels = Labels::targeted(batch.labels(), target).unwrap();
+    let labels = Goal::targeted(batch.labels(), target).unwrap();
     let wide = linf(5.0).with_bounds(Bounds::None);
     let draws = Draws::new(0, vec![0, 1, 2]);
     let task = AttackTask::new(&frozen, batch.inputs(), labels.clone(), &wide, draws).unwrap();
@@ -185,7 +187,7 @@ fn every_targeted_attack_reaches_its_target() {
         &Bim::new(20),
         &MiFgsm::new(20),
         &Pgd::new(20),
-        &Cw::new(20),
+        &PgdCw::new(20),
         &Apgd::ce(),
         &ApgdT::new().with_objective(Objective::Margin),
         &Square::new().with_queries(200),

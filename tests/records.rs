@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use free_at::attacks::EvaluationProgress;
+use free_at::Objective;
+use free_at::attacks::{EvaluationError, EvaluationProgress, Square, Target};
 use free_at::prelude::*;
 use safetensors::SafeTensors;
 
@@ -15,10 +16,10 @@ use crate::reference::{loader, model};
 const SAMPLES: usize = 40;
 
 fn evaluation(folder: &Path) -> Evaluation<4> {
-    evaluation_without_eight_bit(folder).with_eight_bit()
+    unquantized_evaluation(folder).with_quantized()
 }
 
-fn evaluation_without_eight_bit(folder: &Path) -> Evaluation<4> {
+fn unquantized_evaluation(folder: &Path) -> Evaluation<4> {
     Evaluation::new(linf(0.1))
         .attack(Fgsm::new())
         .attack(Pgd::new(8).with_restarts(3))
@@ -27,7 +28,7 @@ fn evaluation_without_eight_bit(folder: &Path) -> Evaluation<4> {
         .with_examples(folder.join("examples.safetensors"))
 }
 
-fn run(evaluation: &Evaluation<4>) -> Result<RobustnessReport, Error> {
+fn run(evaluation: &Evaluation<4>) -> Result<RobustnessReport, EvaluationError> {
     evaluation.run(&model("free-8"), &*loader(SAMPLES, 16))
 }
 
@@ -62,10 +63,10 @@ fn a_stopped_evaluation_goes_on_without_repeating_anything() {
     // Of two samples at a time, so that PGD is stopped between two lots of eight batches.
     for (limit, batch_size) in [(1, 16), (3, 2), (4, 7), (5, 30)] {
         let stopped = run(&stopping_after(limit).with_batch_size(batch_size));
-        assert_eq!(stopped.unwrap_err(), Error::Stopped);
+        assert_eq!(stopped.unwrap_err(), EvaluationError::Stopped);
         // As a killed process leaves it: in the middle of a line, and of an example.
         for (file, rest) in
-            [("record.jsonl", &b"{\"projected\":fal"[..]), ("record.jsonl.examples", b"abc")]
+            [("record.jsonl", &b"{\"quantized\":fal"[..]), ("record.jsonl.examples", b"abc")]
         {
             use std::io::Write;
             let path = parts.path().join(file);
@@ -113,27 +114,27 @@ fn records_of_other_evaluations_and_damaged_ones_are_refused() {
     let begun = |threat: ThreatModel, steps: f64| {
         Evaluation::new(threat)
             .attack(Fgsm::new())
-            .attack(Pgd::new(8).with_restarts(3).with_step_size(steps))
+            .attack(Pgd::new(8).with_restarts(3).with_step_size(Epsilon::unit(steps)))
             .attack(Square::new().with_queries(20))
             .with_record(folder.path().join("record.jsonl"))
             .with_examples(folder.path().join("examples.safetensors"))
     };
     let others = [
-        begun(linf(0.2), 0.03125).with_eight_bit(),
-        begun(linf(0.1), 0.03).with_eight_bit(),
-        evaluation_without_eight_bit(folder.path()),
+        begun(linf(0.2), 0.03125).with_quantized(),
+        begun(linf(0.1), 0.03).with_quantized(),
+        unquantized_evaluation(folder.path()),
         evaluation(folder.path()).with_seed(1),
         evaluation(folder.path()).attack(Fgsm::new().with_objective(Objective::Margin)),
         evaluation(folder.path()).with_target(Target::Random),
         evaluation(folder.path()).independently(),
     ];
     for other in others {
-        assert!(matches!(run(&other), Err(Error::OtherEvaluation { .. })));
+        assert!(matches!(run(&other), Err(EvaluationError::OtherEvaluation { .. })));
     }
     let other_model = evaluation(folder.path()).run(&model("pgd-7"), &*loader(SAMPLES, 16));
-    assert!(matches!(other_model, Err(Error::OtherEvaluation { .. })));
+    assert!(matches!(other_model, Err(EvaluationError::OtherEvaluation { .. })));
     let fewer = evaluation(folder.path()).run(&model("free-8"), &*loader(SAMPLES - 1, 16));
-    assert!(matches!(fewer, Err(Error::OtherEvaluation { .. })));
+    assert!(matches!(fewer, Err(EvaluationError::OtherEvaluation { .. })));
 
     let garbled = written.replacen("\"attack\":1", "\"attack\":x", 1);
     let foreign = written.replacen("\"samples\":[", "\"samples\":[912,", 1);
@@ -142,11 +143,21 @@ fn records_of_other_evaluations_and_damaged_ones_are_refused() {
     for damaged in [garbled, foreign, unattacked, String::new(), "{}\n".into(), "not json\n".into()]
     {
         std::fs::write(&record, damaged).unwrap();
-        assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
+        assert!(matches!(
+            run(&evaluation(folder.path())),
+            Err(EvaluationError::Core(Error::DamagedFile { .. }))
+        ));
     }
+    let older = written.replacen("\"free_at_record\":2", "\"free_at_record\":1", 1);
+    std::fs::write(&record, older).unwrap();
+    let refused = run(&evaluation(folder.path())).unwrap_err();
+    assert!(refused.to_string().contains("version 1, this program reads version 2"), "{refused}");
     std::fs::write(&record, &written).unwrap();
     std::fs::write(folder.path().join("record.jsonl.examples"), [0; 4]).unwrap();
-    assert!(matches!(run(&evaluation(folder.path())), Err(Error::DamagedFile { .. })));
+    assert!(matches!(
+        run(&evaluation(folder.path())),
+        Err(EvaluationError::Core(Error::DamagedFile { .. }))
+    ));
 }
 
 #[test]
@@ -155,10 +166,10 @@ fn a_record_is_at_work_for_one_evaluation_at_a_time() {
     let nested = folder.path().to_path_buf();
     let outer = evaluation(folder.path()).with_progress(move |_: &EvaluationProgress| {
         let inner = run(&evaluation(&nested));
-        assert!(matches!(inner, Err(Error::File { .. })), "{inner:?}");
+        assert!(matches!(inner, Err(EvaluationError::Core(Error::File { .. }))), "{inner:?}");
         ControlFlow::Break(())
     });
-    assert_eq!(run(&outer).unwrap_err(), Error::Stopped);
+    assert_eq!(run(&outer).unwrap_err(), EvaluationError::Stopped);
     assert!(run(&evaluation(folder.path())).is_ok());
 }
 
@@ -168,7 +179,7 @@ fn files_that_cannot_be_written_are_told_before_any_attack() {
     let never = |_: &EvaluationProgress| -> ControlFlow<()> { panic!("an attack was run") };
     let evaluation = evaluation(folder.path()).with_progress(never);
     let examples = evaluation.clone().with_examples(folder.path().join("no/examples.safetensors"));
-    assert!(matches!(run(&examples), Err(Error::File { .. })));
+    assert!(matches!(run(&examples), Err(EvaluationError::Core(Error::File { .. }))));
     let record = evaluation.with_record(folder.path().join("no/record.jsonl"));
-    assert!(matches!(run(&record), Err(Error::File { .. })));
+    assert!(matches!(run(&record), Err(EvaluationError::Core(Error::File { .. }))));
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{Device, Tensor, TensorData};
+use free_at::Norm;
+use free_at::models::{SmallCnn, Weights};
 use free_at::prelude::*;
 use safetensors::SafeTensors;
 use serde::Deserialize;
@@ -73,7 +75,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
 /// A network trained by the script, with PyTorch's weights.
 pub(crate) fn model(name: &str) -> SmallCnn {
     let config = SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH);
-    let weights = Checkpoint::open(fixture(&format!("{name}.safetensors"))).unwrap();
+    let weights = Weights::open(fixture(&format!("{name}.safetensors"))).unwrap();
     weights.load(config.init(&Device::flex())).unwrap()
 }
 

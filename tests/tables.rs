@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use free_at::core::{Direction, FeatureRules};
+use free_at::attacks::{Apgd, ApgdT, Attack, AttackTask, Bim, FabT, MiFgsm, PgdCw, RFgsm, Square};
 use free_at::data::{Table, TableConfig};
+use free_at::models::MlpConfig;
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Clamp, Descend};
+use free_at::{Direction, Draws, FeatureRules, FrozenModel, Objective, Trainable};
 use proptest::prelude::*;
 
 use crate::nets::{TableNet, seeded, sgd};
@@ -70,7 +72,7 @@ fn task<'a>(
     threat: &ThreatModel,
 ) -> AttackTask<'a, 2> {
     let draws = Draws::new(3, (0..batch.len() as u64).collect());
-    AttackTask::new(model, batch.inputs(), batch.truth(), threat, draws).unwrap()
+    AttackTask::new(model, batch.inputs(), batch.untargeted(), threat, draws).unwrap()
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn every_attack_keeps_every_rule() {
         &Bim::new(6),
         &MiFgsm::new(6),
         &Pgd::new(6).with_restarts(2),
-        &Cw::new(6),
+        &PgdCw::new(6),
         &Apgd::ce().with_steps(12),
         &ApgdT::new().with_objective(Objective::Margin).with_targets(1).with_steps(12),
         &FabT::new().with_targets(1).with_steps(12),
@@ -126,7 +128,7 @@ fn an_evaluation_of_a_table_finds_what_the_rules_leave() {
     assert!(free < bound && bound < frozen, "{free} {bound} {frozen}");
 }
 
-fn trained<M: Descend<2>, C: Classifier<2> + Module + 'static>(
+fn trained<M: Descend<2>, C: Trainable<2>>(
     trainer: &Trainer<M>,
     mut model: C,
     table: &Table,
@@ -231,7 +233,7 @@ proptest! {
         ];
         for attack in attacks {
             let found = attack.perturb(&task(&model, &batch, &threat)).unwrap();
-            let fooled = batch.truth().fooled(model.logits(found.clone()).unwrap());
+            let fooled = batch.untargeted().fooled(model.logits(found.clone()).unwrap());
             let fooled: Vec<i32> = fooled.int().try_into_vec_as().unwrap();
             let samples = rows(batch.inputs()).into_iter().zip(&labels).zip(rows(found)).zip(fooled);
             for (((x, y), found), fooled) in samples {
@@ -276,7 +278,7 @@ proptest! {
         let model = FrozenModel::new(&net);
         // Long steps: where the bounds leave only features with a small gradient, short ones take very
         // many to move those.
-        let attack = Pgd::new(100).with_step_size(1_000.0 * epsilon);
+        let attack = Pgd::new(100).with_step_size(Epsilon::unit(1_000.0 * epsilon));
         let found = rows(attack.perturb(&task(&model, &batch, &threat)).unwrap());
         for (at, (x, found)) in rows(batch.inputs()).iter().zip(&found).enumerate() {
             let sign = if at % 2 == 0 { 1.0 } else { -1.0 };

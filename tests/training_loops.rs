@@ -18,7 +18,7 @@ fn free() -> FreeAdversarialTrainer {
 }
 
 fn pgd() -> AdversarialTrainer<Pgd> {
-    let config = AdversarialConfig::new(linf(0.1), Pgd::new(2)).with_seed(5);
+    let config = AdversarialConfig::new(Adversary::new(linf(0.1)).with_seed(5), Pgd::new(2));
     AdversarialTrainer::new(config, Device::flex()).unwrap()
 }
 

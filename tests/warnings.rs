@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
-use free_at::attacks::{Verdict, Warning};
+use free_at::Objective;
+use free_at::attacks::{Apgd, FabT, MiFgsm, PgdCw, Square, Verdict, Warning};
+use free_at::models::SmallCnn;
 use free_at::prelude::*;
 
 use crate::nets::linf;
@@ -117,7 +119,7 @@ fn answers_that_change_from_call_to_call() {
 
 #[test]
 fn gradients_of_a_saturated_softmax() {
-    let report = report(How::Steep, attacked().attack(Cw::new(5)));
+    let report = report(How::Steep, attacked().attack(PgdCw::new(5)));
     let of = |objective| {
         report.warnings.iter().find_map(|warning| match warning {
             Warning::ZeroGradients { objective: found, share } if *found == objective => {
@@ -198,7 +200,7 @@ fn an_epsilon_that_covers_the_whole_range() {
 
 #[test]
 fn a_model_that_gets_nothing_right_is_reported_and_not_attacked() {
-    let report = report(How::Contrary, attacked().with_eight_bit());
+    let report = report(How::Contrary, attacked().with_quantized());
     assert_eq!((report.clean, report.worst_case), (0.0, 0.0));
     assert_eq!((report.attacks[0].attacked, report.attacks[0].gradient_computations), (0, 0));
     assert!(report.verdicts().iter().all(|verdict| *verdict == Verdict::Misclassified));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use free_at::models::save;
+use free_at::FrozenModel;
+use free_at::models::{ModelError, ResNet, ResNetConfig, Stem, Weights, save};
 use free_at::prelude::*;
 use free_at::train::Trainer;
 
@@ -17,20 +18,20 @@ fn resnet(device: &Device) -> ResNet {
     ResNetConfig::resnet18(10).with_channels(1).with_width(4).with_stem(Stem::Cifar).init(device)
 }
 
-fn checkpoint() -> Checkpoint {
-    Checkpoint::open(fixture("weights/resnet18.pt")).unwrap()
+fn checkpoint() -> Weights {
+    Weights::open(fixture("weights/resnet18.pt")).unwrap()
 }
 
 /// The fixture's tensors, as a file that `change` has been at.
 fn changed(
     folder: &Path,
     change: impl Fn(String, Vec<usize>, Vec<f32>) -> Option<(String, Vec<usize>, Vec<f32>)>,
-) -> Checkpoint {
+) -> Weights {
     let model = checkpoint().load(resnet(&Device::flex())).unwrap();
     let path = folder.join("changed.safetensors");
     let tensors = saved(&model).into_iter();
     write(&path, tensors.filter_map(|(name, (shape, values))| change(name, shape, values)));
-    Checkpoint::open(path).unwrap()
+    Weights::open(path).unwrap()
 }
 
 #[test]
@@ -84,7 +85,7 @@ fn what_is_ignored_is_no_mismatch() {
     let tensors = saved(&model).into_iter();
     let tensors = tensors.map(|(name, (shape, values))| (format!("module.{name}"), shape, values));
     write(&path, tensors.chain(more));
-    let checkpoint = Checkpoint::open(&path).unwrap();
+    let checkpoint = Weights::open(&path).unwrap();
     let refused = checkpoint.load(resnet(&Device::flex())).unwrap_err();
     assert!(
         matches!(&refused, ModelError::Mismatch { mismatch, .. } if mismatch.unused.len() == 2),
@@ -125,11 +126,11 @@ fn a_scripts_optimizer_is_passed_over_and_a_second_copy_is_refused() {
     };
     let optimizer = [("optimizer.state.0.momentum_buffer".into(), vec![1], vec![0.5])];
     write(&path, named("model.", 1.0).chain(optimizer.clone()));
-    let loaded = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
+    let loaded = Weights::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
     assert_eq!(saved(&loaded), saved(&model));
     // Two copies: the second is not taken silently, and ignoring one chooses the other.
     write(&path, named("model.", 1.0).chain(named("net.", 0.5)));
-    let both = Checkpoint::open(&path).unwrap();
+    let both = Weights::open(&path).unwrap();
     let refused = both.load(resnet(&Device::flex())).unwrap_err();
     assert!(
         matches!(&refused, ModelError::Mismatch { mismatch, .. } if mismatch.unused.len() == saved(&model).len()),
@@ -146,7 +147,7 @@ fn integers_for_weights_are_told_with_everything_else() {
     let bytes = [0u8; 80];
     let view = TensorView::new(Dtype::I64, vec![10], &bytes).unwrap();
     safetensors::serialize_to_file([("fc.bias", view)], None, &path).unwrap();
-    let error = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap_err();
+    let error = Weights::open(&path).unwrap().load(resnet(&Device::flex())).unwrap_err();
     let ModelError::Mismatch { mismatch, .. } = error else { panic!("{error}") };
     assert_eq!(mismatch.wrong_type, ["fc.bias"]);
     assert!(mismatch.missing.contains(&"conv1.weight".to_string()));
@@ -213,7 +214,7 @@ fn half_precision_weights_become_the_networks_type() {
         (name, view.unwrap())
     });
     safetensors::serialize_to_file(views, None, &path).unwrap();
-    let loaded = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
+    let loaded = Weights::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
     let (loaded, whole) = (saved(&loaded), saved(&model));
     for (name, (_, values)) in loaded {
         let upper = |value: &f32| f32::from_bits(value.to_bits() & 0xffff_0000);
@@ -242,13 +243,13 @@ fn damaged_files_are_named() {
     for (name, bytes) in cases {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let error = Checkpoint::open(&path).and_then(|file| file.load(resnet(&Device::flex())));
+        let error = Weights::open(&path).and_then(|file| file.load(resnet(&Device::flex())));
         let Err(ModelError::Damaged { path, reason }) = error else {
             panic!("{name}: {:?}", error.err());
         };
         assert!(path.ends_with(name) && !reason.is_empty(), "{path}: {reason}");
     }
-    let missing = Checkpoint::open(folder.path().join("missing.pt")).unwrap_err();
+    let missing = Weights::open(folder.path().join("missing.pt")).unwrap_err();
     assert!(matches!(missing, ModelError::File { .. }), "{missing}");
     let nowhere = save(&resnet(&Device::flex()), folder.path().join("no/folder.safetensors"));
     assert!(matches!(nowhere, Err(ModelError::File { .. })), "{nowhere:?}");
@@ -281,7 +282,7 @@ fn a_loaded_network_trains_on_and_saves_its_latest_statistics() {
     let path = folder.path().join("after.safetensors");
     save(&model, &path).unwrap();
     assert_eq!(read(&path), after);
-    let again = Checkpoint::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
+    let again = Weights::open(&path).unwrap().load(resnet(&Device::flex())).unwrap();
     let inputs: Tensor<4> = batch.inputs().without_autodiff();
     let frozen = FrozenModel::new(&model);
     assert_eq!(

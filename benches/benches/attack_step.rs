@@ -6,9 +6,12 @@
 use burn::tensor::Device;
 use criterion::Criterion;
 use criterion::measurement::WallTime;
+use free_at::attacks::{Apgd, Attack, AttackTask, FabT, Square};
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel};
 use free_at_benches::cases::{CASES, Case, sgd};
-use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::ratio::{Bar, ratio};
+use free_at_benches::ratios;
 use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
@@ -36,7 +39,7 @@ fn attacks(group: &mut Group, case: &Case, threat: &ThreatModel, all: bool) {
     let batch = case.batch(&device);
     let model = FrozenModel::new(&case.network(&device));
     let draws = Draws::new(0, (0..case.batch as u64).collect());
-    let task = AttackTask::new(&model, batch.inputs(), batch.truth(), threat, draws);
+    let task = AttackTask::new(&model, batch.inputs(), batch.untargeted(), threat, draws);
     let task = task.expect("the batch can be attacked");
     let mut time = |name: &str, attack: &dyn Fn(usize) -> Box<dyn Attack<4>>| {
         timing::time_many(group, &format!("{name} {}", threat.norm()), &device, |steps| {

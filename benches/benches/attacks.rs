@@ -8,9 +8,12 @@ use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Device;
 use criterion::Criterion;
+use free_at::attacks::{Apgd, Attack, Bim, FabT, Square};
+use free_at::models::SmallCnn;
 use free_at::prelude::*;
 use free_at_benches::cases::sgd;
-use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::ratio::{Bar, ratio};
+use free_at_benches::ratios;
 use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.

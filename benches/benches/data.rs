@@ -4,8 +4,10 @@
 
 use burn::tensor::Device;
 use criterion::{Criterion, Throughput};
+use free_at::data::Transform;
 use free_at::prelude::*;
-use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::ratio::{Bar, ratio};
+use free_at_benches::ratios;
 use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
@@ -32,7 +34,7 @@ fn data(criterion: &mut Criterion) {
         ("augmented, 1 worker", &augmented, 1),
         ("augmented, 2 workers", &augmented, 2),
     ] {
-        let loader = images.loading(BATCH).shuffled(0).with_workers(workers).build(&device);
+        let loader = images.loading(BATCH).with_seed(0).with_workers(workers).build(&device);
         let loader = loader.expect("the batch size is valid");
         timing::time(&mut group, name, &device, || {
             loader.iter().for_each(|batch| drop(batch.expect("the images are in memory")));

@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use criterion::Criterion;
 use criterion::measurement::WallTime;
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Descend, TrainError};
 use free_at_benches::cases::sgd;
-use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::ratio::{Bar, ratio};
+use free_at_benches::ratios;
 use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
@@ -23,7 +24,7 @@ const EPOCHS: usize = 8;
 /// All passes of a training, data and all, by a loop of one's own.
 fn training<M: Descend<4>>(
     group: &mut criterion::BenchmarkGroup<WallTime>,
-    trainer: Result<Trainer<M>, Error>,
+    trainer: Result<Trainer<M>, TrainError>,
 ) {
     let trainer = trainer.expect("the configuration is valid");
     let device = trainer.device();
@@ -32,7 +33,7 @@ fn training<M: Descend<4>>(
         let loader = digits.loader(BATCH, Some(0), device).expect("the batch size is valid");
         let mut model = SmallCnnConfig::new(1, digits::CLASSES).with_width(14).init(device);
         let mut optimizer = sgd();
-        for _ in 0..trainer.epochs(EPOCHS) {
+        for _ in 0..trainer.passes(EPOCHS) {
             for batch in loader.iter() {
                 let batch = batch.expect("digits are in memory");
                 for _ in 0..trainer.replays() {

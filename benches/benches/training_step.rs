@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use criterion::Criterion;
 use criterion::measurement::WallTime;
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Descend, TrainError};
 use free_at_benches::cases::{CASES, Case, sgd};
-use free_at_benches::ratios::{self, Bar, ratio};
+use free_at_benches::ratio::{Bar, ratio};
+use free_at_benches::ratios;
 use free_at_benches::timing;
 
 /// As in the quickstart, and for its reason.
@@ -17,7 +18,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Group<'a> = criterion::BenchmarkGroup<'a, WallTime>;
 
-fn one_step<M: Descend<4>>(group: &mut Group, case: &Case, trainer: Result<Trainer<M>, Error>) {
+fn one_step<M: Descend<4>>(
+    group: &mut Group,
+    case: &Case,
+    trainer: Result<Trainer<M>, TrainError>,
+) {
     let trainer = trainer.expect("the configuration is valid");
     let device = trainer.device();
     let batch = case.batch(device);

@@ -3,6 +3,7 @@
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use free_at::models::Network;
 use free_at::prelude::*;
 
 /// Classes of every case.

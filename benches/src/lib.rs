@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod measured;
+pub mod ratio;
 pub mod ratios;
 pub mod record;
 pub mod timing;

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use free_at::models::Checkpoint;
+use free_at::models::{Network, Stem, Weights};
 use free_at::prelude::*;
 use free_at::train::Descend;
 use free_at_benches::cases::{CLASSES, sgd};
@@ -45,7 +45,7 @@ impl Given<'_> {
     fn steps<M: Descend<4>>(&self, trainer: &Trainer<M>) -> Result<(), Box<dyn Error>> {
         let device = trainer.device();
         let batch = self.batch(device)?;
-        let checkpoint = Checkpoint::open(self.file)?.ignoring("inputs").ignoring("labels");
+        let checkpoint = Weights::open(self.file)?.ignoring("inputs").ignoring("labels");
         let model = || -> Result<Network, Box<dyn Error>> {
             let mut config = NetworkConfig::named(self.network, CLASSES)?.with_width(self.width);
             if let NetworkConfig::ResNet(resnet) = &mut config {

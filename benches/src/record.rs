@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burn::tensor::Device;
-use free_at::core::files;
+use free_at::files;
 use serde::{Deserialize, Serialize};
 
 use crate::measured::Measured;
-use crate::ratios::Ratio;
+use crate::ratio::Ratio;
 
 /// Measurements of one bench.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ratios::{Bar, ratio};
+    use crate::ratio::{Bar, ratio};
 
     #[test]
     fn a_record_survives_its_file_and_is_a_table() {

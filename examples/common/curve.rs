@@ -2,6 +2,7 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
+use free_at::attacks::{Attack, EvaluationError};
 use free_at::prelude::*;
 
 /// Accuracy, from 0 to 1, over epsilon, for one model.
@@ -23,7 +24,7 @@ impl Curve {
         threat: &ThreatModel,
         attack: &(impl Attack<D> + Clone + 'static),
         (epsilons, seed): (&[f64], u64),
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, EvaluationError> {
         let mut points = Vec::new();
         for &epsilon in epsilons {
             let threat = threat.clone().with_epsilon(Epsilon::unit(epsilon));

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use free_at::data::Image;
 use free_at::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 

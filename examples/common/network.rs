@@ -4,6 +4,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use clap::Args;
+use free_at::models::{ModelError, Network, NormalizeConfig, Normalized, Weights};
 use free_at::prelude::*;
 
 /// What a file of weights is of.
@@ -36,7 +37,7 @@ impl Kind {
     /// # Errors
     /// What is wrong with the names or the file.
     pub fn load(&self, file: &Path, device: &Device) -> Result<Loaded, ModelError> {
-        let checkpoint = Checkpoint::open(file)?;
+        let checkpoint = Weights::open(file)?;
         let checkpoint =
             self.ignored.iter().fold(checkpoint, |checkpoint, prefix| checkpoint.ignoring(prefix));
         let config = NetworkConfig::named(&self.architecture, 10)?.fitted(&checkpoint);

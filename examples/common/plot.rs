@@ -1,6 +1,6 @@
 //! Accuracies over epsilon or another quantity, as an SVG.
 
-use free_at::core::Norm;
+use free_at::Norm;
 use plotters::prelude::*;
 
 use crate::curve::Curve;
@@ -25,11 +25,7 @@ pub fn draw(
     norm: Norm,
     curves: &[Curve],
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let norm = match norm {
-        Norm::Linf => "L-infinity",
-        Norm::L2 => "L2",
-    };
-    let x = format!("epsilon ({norm}, images in [0, 1])");
+    let x = format!("epsilon ({}, images in [0, 1])", norm.in_words());
     draw_over(title, Axes { x: &x, from: 0.0 }, curves)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use free_at::core::files;
+use free_at::files;
 use free_at::prelude::*;
 use free_at::train::{About, EpochMetrics};
 use free_at_examples::curve::Curve;

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use free_at::Error as EvaluationError;
-use free_at::core::files;
+use free_at::attacks::{Apgd, EvaluationError, PgdCw};
 use free_at::prelude::*;
+use free_at::{Norm, files};
 use free_at_examples::curve::Curve;
 use free_at_examples::network::{Kind, Loaded, stem};
 use free_at_examples::{data, plot};
@@ -42,16 +42,17 @@ struct Arguments {
     /// How many samples, from the first on. Default: all.
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    #[arg(long, value_enum, default_value_t = NormName::Linf)]
-    norm: NormName,
+    /// linf or l2.
+    #[arg(long, default_value = "linf")]
+    norm: Norm,
     /// The budget: a number, or a fraction such as 8/255.
     #[arg(long, default_value = "0.1")]
     epsilon: Epsilon,
     #[arg(long, value_enum, default_value_t = Suite::Standard)]
     attacks: Suite,
     /// Also report accuracies where images are stored with 8 bits. About doubles the time.
-    #[arg(long)]
-    eight_bit: bool,
+    #[arg(long, alias = "eight-bit")]
+    quantized: bool,
     /// How many samples to attack at a time.
     #[arg(long, value_name = "N", default_value_t = 200)]
     batch: usize,
@@ -65,12 +66,6 @@ struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum NormName {
-    Linf,
-    L2,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum Suite {
     /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published (with fewer than ten classes, aiming
     /// at as many as there are).
@@ -81,13 +76,12 @@ enum Suite {
 
 impl Suite {
     fn attacks(self, classes: usize) -> Vec<Arc<dyn Attack<4>>> {
-        let auto = AutoAttack::standard().with_compaction();
         match self {
-            Self::Standard if classes >= 10 => auto.attacks(),
-            Self::Standard if classes >= 4 => auto.with_targets(classes - 1).attacks(),
-            Self::Standard => auto.with_targets(classes.max(2) - 1).with_margin().attacks(),
+            Self::Standard => {
+                AutoAttack::standard().for_classes(classes).with_compaction().attacks()
+            }
             Self::Quick => {
-                vec![Arc::new(Pgd::new(20)), Arc::new(Cw::new(40).with_restarts(5))]
+                vec![Arc::new(Pgd::new(20)), Arc::new(PgdCw::new(40).with_restarts(5))]
             }
         }
     }
@@ -103,10 +97,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let out = arguments.out.unwrap_or_else(|| Path::new("target/evaluate").join(&name));
     std::fs::create_dir_all(&out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
-    let norm = match arguments.norm {
-        NormName::Linf => Norm::Linf,
-        NormName::L2 => Norm::L2,
-    };
+    let norm = arguments.norm;
     let threat = ThreatModel::new(norm, arguments.epsilon);
     let device = Device::default();
     let Loaded { model, config } = arguments.kind.load(file, &device)?;
@@ -123,7 +114,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .with_progress(Bars::default())
         .with_record(out.join("record.jsonl"))
         .with_examples(out.join("adversarial.safetensors"));
-    let evaluation = if arguments.eight_bit { evaluation.with_eight_bit() } else { evaluation };
+    let evaluation = if arguments.quantized { evaluation.with_quantized() } else { evaluation };
     let report = evaluation.run(&model, &*test).map_err(|error| match error {
         EvaluationError::OtherEvaluation { .. } => format!("{error}, by another --out"),
         error => error.to_string(),

@@ -13,9 +13,9 @@ pub(crate) struct Bars {
 
 impl Progress for Bars {
     fn update(&self, at: &EvaluationProgress) -> ControlFlow<()> {
-        let projected = if at.projected { " (8-bit)" } else { "" };
+        let quantized = if at.quantized { " (8-bit)" } else { "" };
         let run = if at.runs > 1 { format!(" {}/{}", at.run + 1, at.runs) } else { String::new() };
-        let name = format!("{}{projected}{run}", at.attack);
+        let name = format!("{}{quantized}{run}", at.attack);
         // A panic elsewhere while a bar was drawn leaves nothing that matters.
         let mut current = self.current.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if current.as_ref().is_none_or(|(shown, _)| *shown != name) {

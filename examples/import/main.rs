@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Parser;
-use free_at::models::save;
+use free_at::models::{Normalized, Weights, save};
 use free_at::prelude::*;
 use free_at_examples::data;
 use free_at_examples::network::{Kind, Loaded, stem};
@@ -87,7 +87,7 @@ fn import(file: &Path, kind: &Kind, arguments: &Arguments) -> Result<(), Box<dyn
 
     save(&model, &written)?;
     let fresh = Normalized::new(model.normalize.clone(), config.init(&device)?);
-    let again = Checkpoint::open(&written)?.load(fresh)?;
+    let again = Weights::open(&written)?.load(fresh)?;
     let images = data.take(32).batch(&device)?.inputs();
     if !again.logits(images.clone()).all_close(model.logits(images), Some(1e-4), Some(1e-4)) {
         return Err(format!("{} is not what was loaded", written.display()).into());

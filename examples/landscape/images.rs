@@ -3,6 +3,8 @@
 use std::error::Error;
 
 use burn::tensor::{Device, Tensor};
+use free_at::Draws;
+use free_at::attacks::AttackTask;
 use free_at::prelude::*;
 use free_at_examples::canvas::{Canvas, INK, LETTER, LINE, RIGHT, WRONG, pixel};
 
@@ -68,7 +70,7 @@ pub(crate) fn draw(
     for (number, subject) in subjects.iter().enumerate() {
         let draws = Draws::new(seed, (0..batch.len() as u64).collect());
         let model = &subject.model;
-        let task = AttackTask::new(model, batch.inputs(), batch.truth(), threat, draws)?;
+        let task = AttackTask::new(model, batch.inputs(), batch.untargeted(), threat, draws)?;
         let found = Pgd::new(50).perturb(&task)?;
         let said = predictions(model.logits(found.clone())?)?;
         let says: Vec<_> = said.iter().zip(&labels).map(|(s, l)| (*s, s == l)).collect();

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Parser;
-use free_at::core::files;
 use free_at::prelude::*;
+use free_at::{FrozenModel, files};
 use free_at_examples::data;
 use free_at_examples::network::{Kind, stem};
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use burn::tensor::{Device, Tensor};
 use free_at::prelude::*;
+use free_at::{Draws, Goal, Objective};
 use plotters::prelude::*;
 
 use crate::Subject;
@@ -28,7 +29,7 @@ pub(crate) fn measure(
     (reach, seed): (f64, u64),
 ) -> Outcome<Vec<Surface>> {
     let batch = test.subset(vec![image]).batch(&Device::default())?;
-    let (x, truth) = (batch.inputs(), batch.truth());
+    let (x, truth) = (batch.inputs(), batch.untargeted());
     let random = Draws::new(seed, vec![image as u64]).uniform(x.dims(), &x.device()).sign();
     let steps: Vec<f64> = (0..POINTS).map(|at| offset(at, reach)).collect();
     let measure = |subject: &Subject| -> Outcome<Surface> {
@@ -40,7 +41,7 @@ pub(crate) fn measure(
             let moved = x.clone() + adversarial.clone().mul_scalar(*a);
             let points = steps.iter().map(|b| moved.clone() + random.clone().mul_scalar(*b));
             let logits = subject.model.logits(Tensor::cat(points.collect(), 0))?;
-            let labels = Labels::untargeted(batch.labels().repeat_dim(0, POINTS));
+            let labels = Goal::untargeted(batch.labels().repeat_dim(0, POINTS));
             Ok(objective.values(logits, &labels)?.try_into_vec_as()?)
         };
         let losses = steps.iter().map(along).collect::<Outcome<_>>()?;

@@ -1,7 +1,9 @@
 //! Attacks on the trained models.
 
 use burn::tensor::{Device, Tensor};
+use free_at::attacks::AttackTask;
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel};
 use free_at_examples::curve::Curve;
 
 use crate::training::{Data, Trained};
@@ -73,7 +75,7 @@ pub(crate) fn adversarial_examples(
     let pictures = |run: &Trained| -> Outcome<ModelPictures> {
         let model = FrozenModel::new(&run.model);
         let inputs = batch.inputs();
-        let (labels, draws) = (batch.truth(), draws.clone());
+        let (labels, draws) = (batch.untargeted(), draws.clone());
         let task = AttackTask::new(&model, inputs.clone(), labels, threat, draws)?;
         let found = Pgd::new(20).perturb(&task)?;
         Ok(ModelPictures {

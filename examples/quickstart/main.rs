@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::Parser;
-use free_at::core::files;
+use free_at::files;
 use free_at::prelude::*;
 use free_at_examples::plot;
 use free_at_examples::report::Report;
@@ -46,9 +46,9 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&out)
         .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
 
-    let threat = ThreatModel::linf(Epsilon::unit(0.1));
-    let free = FreeConfig::new(threat.clone()).with_replays(8);
-    let pgd = AdversarialConfig::new(threat.clone(), Pgd::new(7)).with_seed(seed);
+    let recipe = Recipe::digits(); // Free-8 at epsilon 0.1, network, optimiser, length
+    let threat = recipe.threat.clone();
+    let pgd = AdversarialConfig::new(recipe.adversary().with_seed(seed), Pgd::new(7));
 
     let data = Data { train: digits::train(), test: digits::test(), seed };
     let device = Device::default();
@@ -60,9 +60,9 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
 
     // The three runs differ in this line only.
     let trained = [
-        data.train_with(&StandardTrainer::new(StandardConfig::new(), device.clone())?)?,
-        data.train_with(&FreeAdversarialTrainer::new(free, device.clone())?)?,
-        data.train_with(&AdversarialTrainer::new(pgd, device)?)?,
+        data.train_with(&recipe, &StandardTrainer::new(StandardConfig::new(), device.clone())?)?,
+        data.train_with(&recipe, &FreeAdversarialTrainer::new(recipe.free(), device.clone())?)?,
+        data.train_with(&recipe, &AdversarialTrainer::new(pgd, device)?)?,
     ];
 
     let robustness = evaluate::under_attack(&trained, &threat, &data)?;

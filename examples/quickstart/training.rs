@@ -1,12 +1,11 @@
-//! The quickstart's network, data and plan.
+//! The quickstart's data, and how a network is trained on them.
 
+use std::error::Error;
+
+use free_at::models::SmallCnn;
 use free_at::prelude::*;
 use free_at::train::Descend;
 use free_at_examples::training::{self, Plan};
-
-const PLAN: Plan = Plan { epochs: 96, batch: 128, learning_rate: 0.1 };
-/// Not 16: strides of a power of two share cache lines, and a CPU then takes a third longer.
-const WIDTH: usize = 14;
 
 pub(crate) struct Data {
     pub(crate) train: ImageDataset,
@@ -17,14 +16,18 @@ pub(crate) struct Data {
 pub(crate) type Trained = training::Trained<SmallCnn>;
 
 impl Data {
-    /// Trains a new network: the same weights, data and optimiser for every method.
+    /// Trains a new network by the recipe: the same weights, data and optimiser for every method.
     pub(crate) fn train_with<M: Descend<4>>(
         &self,
+        recipe: &Recipe,
         trainer: &Trainer<M>,
-    ) -> Result<Trained, Box<dyn std::error::Error>> {
+    ) -> Result<Trained, Box<dyn Error>> {
         let device = trainer.device();
-        let config = SmallCnnConfig::new(1, digits::CLASSES).with_width(WIDTH);
-        let model = config.with_seed(self.seed).init(device);
-        PLAN.train(trainer, model, &self.train.loader(PLAN.batch, Some(self.seed), device)?)
+        let NetworkConfig::SmallCnn(network) = recipe.network.clone().with_seed(self.seed) else {
+            return Err("the recipe of the digits has another network".into());
+        };
+        let plan = Plan::of(recipe).ok_or("the recipe of the digits counts no epochs")?;
+        let batches = self.train.loader(plan.batch, Some(self.seed), device)?;
+        plan.train(trainer, network.init(device), &batches)
     }
 }

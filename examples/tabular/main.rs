@@ -12,8 +12,10 @@ use std::process::ExitCode;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use free_at::core::files;
+use free_at::attacks::{FabT, Square};
 use free_at::data::{Table, breast_cancer, wine_quality};
+use free_at::files;
+use free_at::models::{Mlp, MlpConfig};
 use free_at::prelude::*;
 use free_at::train::Descend;
 use free_at_examples::plot::{self, Axes};
@@ -78,7 +80,9 @@ impl DataSet {
     }
 }
 
-const PLAN: Plan = Plan { epochs: 160, batch: 64, learning_rate: 0.05 };
+fn plan() -> Plan {
+    Plan::cosine(160, 64, 0.05)
+}
 
 struct Data {
     train: Table,
@@ -94,7 +98,8 @@ impl Data {
         let device = trainer.device();
         let config = MlpConfig::new(self.train.features(), self.train.classes());
         let model = config.with_seed(self.seed).init(device);
-        PLAN.train(trainer, model, &self.train.loader(PLAN.batch, Some(self.seed), device)?)
+        let plan = plan();
+        plan.train(trainer, model, &self.train.loader(plan.batch, Some(self.seed), device)?)
     }
 }
 
@@ -131,7 +136,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         data.train.classes()
     );
     let free = FreeConfig::new(threat.clone()).with_replays(8);
-    let pgd = AdversarialConfig::new(threat.clone(), Pgd::new(7)).with_seed(*seed);
+    let pgd = AdversarialConfig::new(Adversary::new(threat.clone()).with_seed(*seed), Pgd::new(7));
     let trained = [
         data.train_with(&StandardTrainer::new(StandardConfig::new(), device.clone())?)?,
         data.train_with(&FreeAdversarialTrainer::new(free, device.clone())?)?,

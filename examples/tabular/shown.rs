@@ -5,8 +5,11 @@ use std::fmt::Write;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use free_at::attacks::AttackTask;
 use free_at::data::Table;
+use free_at::models::Mlp;
 use free_at::prelude::*;
+use free_at::{Draws, FrozenModel, Goal};
 use free_at_examples::curve::Curve;
 use free_at_examples::training::Trained;
 
@@ -82,7 +85,7 @@ fn attacked(
     draws: Draws,
 ) -> Outcome<Vec<f32>> {
     let device = Device::default();
-    let labels = Labels::untargeted(Tensor::<1, Int>::from_data([class as i64], &device));
+    let labels = Goal::untargeted(Tensor::<1, Int>::from_data([class as i64], &device));
     let task = AttackTask::new(model, tensor(&[row.to_vec()]), labels, threat, draws)?;
     Ok(Pgd::new(20).perturb(&task)?.try_into_vec_as()?)
 }

@@ -6,7 +6,6 @@
 mod arguments;
 mod curves;
 mod data;
-mod lines;
 mod report;
 mod run;
 mod settings;
@@ -88,31 +87,35 @@ fn start() -> Result<(), Box<dyn Error>> {
     run.announce()?;
 
     let Settings { wanted, recipe, .. } = &settings;
-    let (threat, warm_up) = (recipe.threat.clone(), wanted.warm_up);
+    let adversary =
+        Adversary::new(recipe.threat.clone()).with_seed(wanted.seed).with_warm_up(wanted.warm_up);
+    // Of the method's own steps; K-PGD's are its attack's.
+    let stepping = match recipe.step_size {
+        Some(size) => adversary.clone().with_step_size(size),
+        None => adversary.clone(),
+    };
     match wanted.method {
         MethodName::Standard => {
             run.train(StandardTrainer::new(StandardConfig::new(), main_device)?)
         }
         MethodName::Free => {
             let rows = recipe.batch_size.div_ceil(devices.len());
-            let config = recipe.free().with_batch_size(rows).with_warm_up(warm_up);
+            let config = FreeConfig::new(stepping)
+                .with_replays(recipe.replays)
+                .with_clamp(recipe.clamp)
+                .with_batch_size(rows);
             run.train(FreeAdversarialTrainer::new(config, main_device)?)
         }
         MethodName::Pgd => {
             let attack = match wanted.step_size {
-                Some(size) => Pgd::new(wanted.steps).with_step_size(size.value()),
+                Some(size) => Pgd::new(wanted.steps).with_step_size(size),
                 None => Pgd::new(wanted.steps),
             };
-            let config = AdversarialConfig::new(threat, attack).with_seed(wanted.seed);
-            run.train(AdversarialTrainer::new(config.with_warm_up(warm_up), main_device)?)
+            let config = AdversarialConfig::new(adversary, attack);
+            run.train(AdversarialTrainer::new(config, main_device)?)
         }
         MethodName::Fast => {
-            let config = FastConfig::new(threat).with_seed(wanted.seed).with_warm_up(warm_up);
-            let config = match wanted.step_size {
-                Some(size) => config.with_step_size(size.value()),
-                None => config,
-            };
-            run.train(FastAdversarialTrainer::new(config, main_device)?)
+            run.train(FastAdversarialTrainer::new(FastConfig::new(stepping), main_device)?)
         }
     }
 }

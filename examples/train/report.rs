@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 
 use burn::module::Module;
 use burn::train::Interrupter;
-use free_at::attacks::EvaluationProgress;
-use free_at::core::files;
+use free_at::attacks::{EvaluationError, EvaluationProgress};
+use free_at::files;
+use free_at::models::Weights;
 use free_at::prelude::*;
 use free_at::train::EpochMetrics;
 
@@ -37,7 +38,7 @@ pub(crate) fn finish(run: &Run, method: &str, stopper: Interrupter) -> Result<()
     }
     let device = run.devices[0].clone();
     let model = run.settings.recipe.model(&device)?;
-    let model: Model = Checkpoint::open(out.join(file))?.load(model)?.valid();
+    let model: Model = Weights::open(out.join(file))?.load(model)?.valid();
     let test = run.data.test.take(run.settings.wanted.samples);
     let test = test.loader(run.settings.recipe.batch_size, None, &device.without_autodiff())?;
     let evaluation = Evaluation::new(run.settings.recipe.threat.clone())
@@ -50,22 +51,16 @@ pub(crate) fn finish(run: &Run, method: &str, stopper: Interrupter) -> Result<()
     let evaluation = match run.settings.wanted.attacks {
         Suite::Quick => evaluation.attack(Pgd::new(20)),
         Suite::Full => {
-            let classes = run.data.test.classes();
-            let auto = AutoAttack::standard().with_compaction();
-            let auto = match classes {
-                10.. => auto,
-                4.. => auto.with_targets(classes - 1),
-                _ => auto.with_targets(classes.max(2) - 1).with_margin(),
-            };
+            let auto = AutoAttack::standard().for_classes(run.data.test.classes());
             evaluation
                 .attack(Pgd::new(20))
                 .attack(Pgd::new(100).with_restarts(5))
-                .attacks(auto.attacks())
+                .attacks(auto.with_compaction().attacks())
         }
     };
     println!("{file} on test images:");
     let report = match evaluation.run(&model, &*test) {
-        Err(free_at::core::Error::Stopped) => {
+        Err(EvaluationError::Stopped) => {
             println!("stopped: --resume --out {} goes on with the report", out.display());
             return Ok(());
         }

@@ -1,7 +1,6 @@
 //! One training in Burn's loop: checkpoints, guard, metrics, devices.
 
 use std::error::Error;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,15 +8,13 @@ use std::time::Instant;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
 use burn::train::Interrupter;
-use burn::train::metric::{AccuracyMetric, LossMetric};
-use burn::train::renderer::{MetricsRenderer, default_renderer};
+use free_at::models::{Network, Normalized};
 use free_at::observe::{GradientAlignment, GradientNorm, HardestSamples, SaliencyMaps};
 use free_at::prelude::*;
-use free_at::train::{Checkpoints, Descend, EveryNth, Guard, MetricsFile, Response};
+use free_at::train::{Descend, Response};
 
 use crate::arguments::{Arguments, MethodName, OnOverfitting, Strategy};
 use crate::data::Data;
-use crate::lines::Lines;
 use crate::report;
 use crate::settings::Settings;
 
@@ -72,89 +69,49 @@ impl Run<'_> {
         }
         let minibatches = self.settings.minibatches(data)?;
         let model = recipe.model(trainer.device())?;
-        let checkpoints = Checkpoints::open(out.join("checkpoint"), &model)?;
-        checkpoints.skipped().iter().for_each(|why| eprintln!("warning: {why}"));
-        let done = checkpoints.newest().map_or(0, |about| about.passes as usize);
-        if let Some(about) = checkpoints.newest() {
-            println!("going on after {} steps ({} whole passes)", about.steps, about.passes);
-        }
-
+        say_where_it_goes_on(&Checkpoints::open(out.join("checkpoint"), &model)?);
         let train = self.train_loader(trainer.device())?;
+        let valid = if data.held_out.is_empty() { &data.test } else { &data.held_out };
+        let valid = valid.loader(recipe.batch_size, None, trainer.device())?;
         let passes = recipe.passes(trainer.replays(), minibatches);
         let schedule = recipe.schedule(trainer.replays(), minibatches);
         let steps = recipe.steps(trainer.replays(), minibatches);
         println!("{}: {passes} passes, {steps} optimiser steps, rate {schedule}", trainer.name());
         schedule.check()?;
 
-        let metrics = MetricsFile::open(out.join("metrics.jsonl"), done, trainer.clock())?;
-        let guard = self.guard().remembering(metrics.best());
-        let valid = if data.held_out.is_empty() { &data.test } else { &data.held_out };
-        let valid = valid.loader(recipe.batch_size, None, trainer.device())?;
-        let optimizer = recipe.sgd.init(&model);
-        let every = arguments.metrics_every;
-        let training = trainer
-            .training(out, train, valid)
-            .metric_train_numeric(EveryNth::new(every, LossMetric::new()))
-            .metric_train_numeric(EveryNth::new(every, AccuracyMetric::new()))
-            .metric_valid_numeric(LossMetric::new())
-            .metric_valid_numeric(AccuracyMetric::new())
-            .with_metric_logger(metrics)
-            .renderer(renderer(trainer.stopper(), done))
-            .with_application_logger(None)
-            .num_epochs(passes);
-        let training = match arguments.observe {
-            true => training
-                .metric_train_numeric(EveryNth::new(every, norm))
-                .metric_train_numeric(EveryNth::new(every, alignment)),
-            false => training,
+        let guard = self.guard();
+        let run = trainer
+            .run(out, train, valid)
+            .passes(passes)
+            .metrics_every(arguments.metrics_every)
+            .guard(guard.clone());
+        let run = match arguments.observe {
+            true => run.metric_train_numeric(norm).metric_train_numeric(alignment),
+            false => run,
         };
-        let training = match (self.devices.len(), self.settings.wanted.strategy) {
-            (_, Strategy::Ddp) => {
-                training.with_training_strategy(trainer.distributed(self.devices)?.into())
-            }
-            (1, Strategy::Multi) => training,
-            _ => training.with_training_strategy(trainer.multi_device(self.devices)?.into()),
+        let run = match (self.devices.len(), self.settings.wanted.strategy) {
+            (_, Strategy::Ddp) => run.distributed(self.devices),
+            (1, Strategy::Multi) => run,
+            _ => run.devices(self.devices),
         };
-        let (learner, guard) = trainer.guarded_learner(
-            model,
-            optimizer,
-            schedule.scheduler(),
-            &guard,
-            data.train.len(),
-        )?;
-        let training = checkpoints.keep(trainer, guard.watch(training), Some(&guard));
-        let (samples, interval) = guard.samples_and_interval();
-        let samples = samples.min(data.held_out.len());
-        let when = match interval {
-            1 => "every pass".to_string(),
-            _ => format!("the first pass and every {interval}"),
-        };
-        println!("probe: PGD-10 on {samples} held-out images after {when}");
+        run.check(&model)?;
+        self.say_what_is_probed(&guard);
         // Only now: what was refused before this is no run to go on with.
         self.settings.write(&out.join("config.json"))?;
 
         let start = Instant::now();
-        let result = training.launch(learner);
+        let optimizer = recipe.sgd.init(&model);
+        let trained = run.launch(model, optimizer, schedule.scheduler());
         let seconds = start.elapsed().as_secs_f64();
         say_skipped(&data.train);
-        if let Some(error) = trainer.failure() {
-            return Err(
-                format!("{error}; the checkpoints before it are in {}", out.display()).into()
-            );
-        }
-        if let Some(error) = guard.failure() {
-            return Err(error.into());
-        }
-        if let Some(error) = result.error {
-            return Err(
-                format!("{error}; the checkpoints before it are in {}", out.display()).into()
-            );
-        }
+        let trained = trained.map_err(|error| {
+            format!("{error}; the checkpoints before it are in {}", out.display())
+        })?;
         let ordinary = self.settings.wanted.method == MethodName::Standard;
-        if let Some(overfitting) = guard.overfitting().filter(|_| !ordinary) {
+        if let Some(overfitting) = trained.overfitting.filter(|_| !ordinary) {
             println!("{overfitting}");
         }
-        if trainer.stopper().should_stop() {
+        if trained.stopped {
             println!(
                 "stopped after {} steps: go on with --resume --out {}",
                 trainer.state().steps(),
@@ -163,8 +120,18 @@ impl Run<'_> {
             return Ok(());
         }
         println!("trained for {seconds:.1} s");
-        free_at::models::save(&result.model.into_classifier(), last(out))?;
+        free_at::models::save(&trained.model, last(out))?;
         report::finish(self, &trainer.name(), trainer.stopper())
+    }
+
+    fn say_what_is_probed(&self, guard: &Guard<Model, 4>) {
+        let (samples, interval) = guard.samples_and_interval();
+        let samples = samples.min(self.data.held_out.len());
+        let when = match interval {
+            1 => "every pass".to_string(),
+            _ => format!("the first pass and every {interval}"),
+        };
+        println!("probe: PGD-10 on {samples} held-out images after {when}");
     }
 
     fn train_loader(
@@ -180,7 +147,7 @@ impl Run<'_> {
             )
             .into());
         }
-        let loading = self.data.train.loading(share).shuffled(self.settings.wanted.seed);
+        let loading = self.data.train.loading(share).with_seed(self.settings.wanted.seed);
         let loading = match self.arguments.workers {
             Some(workers) => loading.with_workers(workers),
             None => loading,
@@ -201,7 +168,7 @@ impl Run<'_> {
         let best = self.arguments.out.join("best.safetensors");
         let keep = move |model: &Model, _| {
             free_at::models::save(model, &best)
-                .map_err(|error| free_at::core::files::failed(&best, error))
+                .map_err(|error| free_at::files::failed(&best, error))
         };
         let guard = Guard::new(self.settings.recipe.threat.clone(), Pgd::new(10))
             .with_response(response)
@@ -227,11 +194,11 @@ pub(crate) fn say_skipped(images: &ImageDataset) {
         .for_each(|name| eprintln!("warning: {name} did not decode and was left out"));
 }
 
-/// Burn's dashboard in a terminal, short lines elsewhere.
-fn renderer(stopper: Interrupter, done: usize) -> Box<dyn MetricsRenderer> {
-    match cfg!(feature = "tui") && std::io::stdout().is_terminal() {
-        true => default_renderer(stopper, (done > 0).then_some(done)),
-        false => Box::new(Lines::new()),
+/// Names the checkpoints that were damaged, and the one that the run goes on from.
+fn say_where_it_goes_on(checkpoints: &Checkpoints) {
+    checkpoints.skipped().iter().for_each(|why| eprintln!("warning: {why}"));
+    if let Some(about) = checkpoints.newest() {
+        println!("going on after {} steps ({} whole passes)", about.steps, about.passes);
     }
 }
 

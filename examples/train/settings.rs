@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
-use free_at::core::files;
+use free_at::files;
+use free_at::models::NormalizeConfig;
 use free_at::prelude::*;
 use free_at::recipe::{Length, Recipe};
 use serde::{Deserialize, Serialize};
@@ -60,7 +61,7 @@ impl Settings {
         if let Some(replays) = wanted.replays {
             recipe.replays = replays;
         }
-        recipe.step_size = wanted.step_size.map(Epsilon::value).or(recipe.step_size);
+        recipe.step_size = wanted.step_size.or(recipe.step_size);
         recipe.length = wanted.epochs.map_or(recipe.length, Length::Epochs);
         recipe.batch_size = wanted.batch_size.unwrap_or(recipe.batch_size);
         if let Some(rate) = wanted.learning_rate {

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     let free = || FreeConfig::new(case.threat());
     let pgd = || AdversarialConfig::new(case.threat(), Pgd::new(7));
-    let done: Result<(), free_at::Error> = match method.as_str() {
+    let done: Result<(), free_at::train::TrainError> = match method.as_str() {
         "standard" => pool.install(|| {
             profiled(&StandardTrainer::new(StandardConfig::new(), device)?, case, steps)
         }),
@@ -43,7 +43,7 @@ fn profiled<M: Descend<4>>(
     trainer: &Trainer<M>,
     case: &Case,
     steps: usize,
-) -> Result<(), free_at::Error> {
+) -> Result<(), free_at::train::TrainError> {
     let device = trainer.device();
     let (batch, mut optimizer) = (case.batch(device), sgd());
     let mut model = case.network(device);

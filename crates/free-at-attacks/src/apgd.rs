@@ -3,11 +3,13 @@
 mod climb;
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Objective};
+use free_at_core::{
+    Attack, AttackParameters, AttackTask, Error, Goal, Norm, Objective, Pace, Search, Turn, Visit,
+    drive,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{check_counts, name};
-use crate::standing::{Standing, Turn};
+use crate::parameters::{check_counts, name};
 use climb::{Checkpoints, Climb};
 
 /// APGD: steepest ascent with momentum whose step size, per sample, is halved where the objective
@@ -99,52 +101,26 @@ impl Apgd {
         self
     }
 
-    /// Run `run` on the objective for `labels`, which may aim elsewhere than the task: `watch` sees
+    /// Run `run` on the objective for `goal`, which may aim elsewhere than the task's: `watch` sees
     /// the climb after each step.
-    pub(crate) fn climb<const D: usize>(
+    pub(crate) fn climb<W: FnMut(&Climb<D>), const D: usize>(
         &self,
         task: &AttackTask<D>,
-        mut labels: Labels,
+        goal: Goal,
         run: usize,
-        mut watch: impl FnMut(&Climb<D>),
+        watch: W,
     ) -> Result<(Tensor<D>, Option<Climb<D>>), Error> {
         self.check()?;
-        let mut standing = Standing::new(task, self.compacts && task.stops());
         let start = task.start_or(|task| {
             task.allowed().random_edge(task.inputs(), &task.draws().for_restart(run))
         });
-        let here = standing.task();
-        let moved = here.moved(&start);
-        let found = here.gradient(moved.clone(), &labels, self.objective)?;
-        let fooled = here.labels().fooled(found.logits.clone());
-        let mut climb = Climb::from(start, found, 2.0 * task.allowed().epsilon());
-        standing.observe(&moved, fooled);
-
-        let mut checkpoints = Checkpoints::new(self.steps);
-        for _ in 0..self.steps {
-            let here = standing.task();
-            let next = climb.step(here.allowed(), here.inputs());
-            let moved = here.moved(&next);
-            let found = here.gradient(moved.clone(), &labels, self.objective)?;
-            let fooled = here.labels().fooled(found.logits.clone());
-            climb.arrive(next, found);
-            if let Some(since) = checkpoints.pass() {
-                climb.check(self.rho * since as f64);
-            }
-            watch(&climb);
-            standing.observe(&moved, fooled);
-            match standing.leave()? {
-                // All are at work from the start, so nobody enters.
-                Turn::Same | Turn::Changed { stay: None, .. } => {}
-                Turn::Changed { stay: Some(stay), .. } => {
-                    labels = labels.select(&stay);
-                    climb = climb.select(&stay);
-                }
-                Turn::Over => return Ok((standing.over(), None)),
-            }
-        }
-        let last = standing.task().moved(climb.best());
-        Ok((standing.finish(last), Some(climb)))
+        let (objective, rho) = (self.objective, self.rho);
+        let checkpoints = Checkpoints::new(self.steps);
+        let search = Climbing { objective, rho, goal, start, checkpoints, climb: None, watch };
+        let leaves = self.compacts && task.stops();
+        let pace = Pace { steps: self.steps, leaves, refills: false };
+        let (adversarial, search) = drive(task, pace, search)?;
+        Ok((adversarial, search.climb))
     }
 
     /// One run with what happens at each step, for judging whether the attack has converged.
@@ -159,7 +135,7 @@ impl Apgd {
         let mut steps: Vec<[Tensor<1>; 2]> = Vec::with_capacity(self.steps);
         let whole = Self { compacts: false, ..self.clone() };
         let (adversarial, climb) =
-            whole.climb(task, task.labels().clone(), run, |climb| steps.push(climb.now()))?;
+            whole.climb(task, task.goal().clone(), run, |climb| steps.push(climb.now()))?;
         let read = |values: Tensor<1>| values.try_into_vec_as().map_err(Error::unreadable);
         let (mut values, mut step_sizes) = (Vec::new(), Vec::new());
         for [value, step_size] in steps {
@@ -217,6 +193,14 @@ impl AttackParameters for Apgd {
         self.steps + 1
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
+    fn cost_parameters(&self) -> &'static [&'static str] {
+        &["compacts"]
+    }
+
     fn runs(&self, _: bool) -> usize {
         self.restarts
     }
@@ -230,6 +214,54 @@ impl<const D: usize> Attack<D> for Apgd {
     /// Of each sample an adversarial example that fools the model, or else the one with the largest
     /// value of the objective.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.climb(task, task.labels().clone(), run, |_| ())?.0)
+        Ok(self.climb(task, task.goal().clone(), run, |_: &Climb<D>| ())?.0)
+    }
+}
+
+/// One run at work.
+struct Climbing<W, const D: usize> {
+    objective: Objective,
+    rho: f64,
+    goal: Goal,
+    start: Tensor<D>,
+    checkpoints: Checkpoints,
+    /// Once the start has been looked at.
+    climb: Option<Climb<D>>,
+    watch: W,
+}
+
+impl<W: FnMut(&Climb<D>), const D: usize> Search<D> for Climbing<W, D> {
+    fn begin(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
+        let adversarial = task.moved(&self.start);
+        let found = task.gradient(adversarial.clone(), &self.goal, self.objective)?;
+        let fooled = task.goal().fooled(found.logits.clone());
+        let first_step = 2.0 * task.allowed().epsilon();
+        self.climb = Some(Climb::from(self.start.clone(), found, first_step));
+        Ok(Some(Visit { adversarial, fooled }))
+    }
+
+    fn step(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
+        let Some(climb) = &mut self.climb else { return Ok(None) };
+        let next = climb.step(task.allowed(), task.inputs());
+        let adversarial = task.moved(&next);
+        let found = task.gradient(adversarial.clone(), &self.goal, self.objective)?;
+        let fooled = task.goal().fooled(found.logits.clone());
+        climb.arrive(next, found);
+        if let Some(since) = self.checkpoints.pass() {
+            climb.check(self.rho * since as f64);
+        }
+        (self.watch)(climb);
+        Ok(Some(Visit { adversarial, fooled }))
+    }
+
+    fn turn(&mut self, turn: &Turn) {
+        if let Some(stay) = turn.positions() {
+            self.goal = self.goal.select(stay);
+            self.climb = self.climb.take().map(|climb| climb.select(stay));
+        }
+    }
+
+    fn last(&self, task: &AttackTask<'_, D>) -> Tensor<D> {
+        task.moved(self.climb.as_ref().map_or(&self.start, Climb::best))
     }
 }

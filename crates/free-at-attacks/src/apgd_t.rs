@@ -1,12 +1,12 @@
 //! Targeted Auto-PGD.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Labels, Objective};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Goal, Norm, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::Apgd;
-use crate::ascent::{check_counts, name};
-use crate::towards::{TARGETS, aim, check_targets, enough_classes, runs};
+use crate::likely_classes::{TARGETS, aim, check_targets, enough_classes, runs};
+use crate::parameters::{check_counts, name};
 
 /// APGD-T: [`Apgd`] on the targeted difference of logits ratio, towards each of the most likely
 /// wrong classes in turn.
@@ -99,6 +99,14 @@ impl AttackParameters for ApgdT {
         self.apgd.gradient_computations()
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        self.apgd.norms()
+    }
+
+    fn cost_parameters(&self) -> &'static [&'static str] {
+        self.apgd.cost_parameters()
+    }
+
     fn runs(&self, targeted: bool) -> usize {
         runs(self.targets, self.restarts, targeted)
     }
@@ -113,7 +121,7 @@ impl<const D: usize> Attack<D> for ApgdT {
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
         let aim = aim(task, run, self.restarts)?;
-        let labels = Labels::targeted(task.labels().truth(), aim)?;
-        Ok(self.apgd.climb(task, labels, run, |_| ())?.0)
+        let goal = Goal::targeted(task.goal().truth(), aim)?;
+        Ok(self.apgd.climb(task, goal, run, |_| ())?.0)
     }
 }

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use free_at_core::{Attack, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::{Apgd, ApgdT, FabT, Square};
+use crate::apgd::Apgd;
+use crate::apgd_t::ApgdT;
+use crate::fab::FabT;
+use crate::square::Square;
 
 /// AutoAttack, version "standard": APGD-CE, APGD-T, FAB-T and Square, each on what the ones before
 /// have left standing.
@@ -20,7 +23,7 @@ use crate::{Apgd, ApgdT, FabT, Square};
 /// let evaluation = Evaluation::<4>::new(ThreatModel::linf(Epsilon::pixels(8.0)))
 ///     .attacks(AutoAttack::standard().attacks());
 /// // Five classes, so four wrong ones to aim at:
-/// let small = AutoAttack::standard().with_targets(4).attacks::<4>();
+/// let small = AutoAttack::standard().for_classes(5).attacks::<4>();
 /// assert_eq!(small.len(), 4);
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,17 @@ impl AutoAttack {
     #[must_use]
     pub fn with_margin(self) -> Self {
         Self { targeted: self.targeted.with_objective(Objective::Margin), ..self }
+    }
+
+    /// For models of this many classes: with as many targets as there are wrong ones, and the margin in place
+    /// of DLR where there are too few for that.
+    #[must_use]
+    pub fn for_classes(self, classes: usize) -> Self {
+        match classes {
+            10.. => self,
+            4.. => self.with_targets(classes - 1),
+            _ => self.with_targets(classes.max(2) - 1).with_margin(),
+        }
     }
 
     /// With another number of queries for Square; at least 1. Default: 5,000.

@@ -1,10 +1,12 @@
 //! The basic iterative method.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use free_at_core::{
+    Ascent, Attack, AttackParameters, AttackTask, Epsilon, Error, Norm, Objective, ThreatModel,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, name};
+use crate::parameters::{check_counts, check_step_size, check_step_unit, default_step_size, name};
 
 /// BIM: K projected steepest steps from the input, without a random start.
 ///
@@ -12,15 +14,15 @@ use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, na
 ///
 /// ```
 /// use free_at_attacks::Bim;
-/// use free_at_core::AttackParameters;
+/// use free_at_core::{AttackParameters, Epsilon};
 ///
-/// let attack = Bim::new(10).with_step_size(2.0 / 255.0);
+/// let attack = Bim::new(10).with_step_size(Epsilon::pixels(2.0));
 /// assert_eq!((attack.name().as_str(), attack.gradient_computations()), ("bim-10", 10));
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bim {
     steps: usize,
-    step_size: Option<f64>,
+    step_size: Option<Epsilon>,
     objective: Objective,
 }
 
@@ -30,9 +32,9 @@ impl Bim {
         Self { steps, step_size: None, objective: Objective::default() }
     }
 
-    /// The length of a step, in the unit of ε; above 0. Default: 2.5 ε / K.
+    /// The length of a step; above 0. Default: 2.5 ε / K.
     #[must_use]
-    pub fn with_step_size(mut self, step_size: f64) -> Self {
+    pub fn with_step_size(mut self, step_size: Epsilon) -> Self {
         self.step_size = Some(step_size);
         self
     }
@@ -59,8 +61,16 @@ impl AttackParameters for Bim {
         self.steps
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
     fn refills(&self) -> bool {
         true
+    }
+
+    fn check_inputs(&self, threat: &ThreatModel, _: &[usize]) -> Result<(), Error> {
+        check_step_unit(self.step_size, threat)
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
@@ -71,9 +81,8 @@ impl AttackParameters for Bim {
 impl<const D: usize> Attack<D> for Bim {
     fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let default = || default_step_size(task.allowed().epsilon(), self.steps);
-        let (steps, objective) = (self.steps, self.objective);
-        let step_size = self.step_size.unwrap_or_else(default);
-        Ascent { steps, step_size, objective, decay: None }.run(task, None)
+        let default = default_step_size(task.allowed().epsilon(), self.steps);
+        let step_size = self.step_size.map_or(default, Epsilon::value);
+        Ascent::new(self.steps, step_size).run(task, None, self.objective)
     }
 }

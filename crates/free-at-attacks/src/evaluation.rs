@@ -4,10 +4,10 @@ mod examples;
 mod fingerprint;
 mod measure;
 mod plan;
-mod probe;
 mod record;
 mod run;
 mod samples;
+mod sanity;
 mod summary;
 mod tally;
 
@@ -16,8 +16,9 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use free_at_core::{Attack, Batch, Classifier, Error, FrozenModel, Target, ThreatModel};
+use free_at_core::{Attack, Batch, Classifier, FrozenModel, Target, ThreatModel};
 
+use crate::error::EvaluationError;
 use crate::progress::Progress;
 use crate::report::RobustnessReport;
 use fingerprint::fingerprint;
@@ -45,7 +46,7 @@ use samples::Samples;
 /// # use burn::module::Module;
 /// # use burn::nn::{Linear, LinearConfig};
 /// # use burn::tensor::{Device, Tensor};
-/// # use free_at_core::{Batch, Bounds, Classifier, Error};
+/// # use free_at_core::{Batch, Bounds, Classifier};
 /// use free_at_attacks::{Evaluation, Fgsm, Pgd};
 /// use free_at_core::{Epsilon, ThreatModel};
 /// # #[derive(Module, Debug)]
@@ -69,7 +70,7 @@ use samples::Samples;
 ///     .run(&model, &*test)?;
 /// assert!(report.worst_case <= report.clean);
 /// println!("{report}");
-/// # Ok::<(), Error>(())
+/// # Ok::<(), free_at_attacks::EvaluationError>(())
 /// ```
 #[derive(Clone)]
 pub struct Evaluation<const D: usize> {
@@ -127,11 +128,11 @@ impl<const D: usize> Evaluation<D> {
     }
 
     /// Also reports accuracies where inputs are stored with 8 bits, as n/255: under the same examples,
-    /// rounded, and under every attack again with all that the model sees projected onto that
+    /// rounded, and under every attack again with all that the model sees quantized onto that
     /// lattice. About doubles the cost. For images in [0, 1].
     #[must_use]
-    pub fn with_eight_bit(mut self) -> Self {
-        self.plan.eight_bit = true;
+    pub fn with_quantized(mut self) -> Self {
+        self.plan.quantized = true;
         self
     }
 
@@ -161,21 +162,35 @@ impl<const D: usize> Evaluation<D> {
     /// Attacks the model on the data of `test`.
     ///
     /// # Errors
-    /// [`Error::NoAttack`], [`Error::DuplicateAttack`], [`Error::BatchSize`],
-    /// [`Error::Unsupported`] for 8 bits and other bounds than [0, 1]; those of the threat
-    /// model and of the attacks' parameters, of [`Attack`]s that do not support the threat model, the
-    /// shape of the data or the number of classes, and of the [`Target`]; the loader's own error or
-    /// [`Error::Data`] if it fails, [`Error::EmptyBatch`] if it is empty; [`Error::Device`] for data
-    /// on another device than the model, [`Error::Precision`] for data that are not f32, [`Error::Classes`] for a model with too few logits,
-    /// [`Error::Label`], [`Error::InputOutOfBounds`] or [`Error::InputNotFinite`] for data that are
-    /// wrong; [`Error::OutsideThreatModel`] if an attack returned what it must not;
-    /// [`Error::OtherEvaluation`], [`Error::DamagedFile`] and [`Error::File`] for a record;
-    /// [`Error::Stopped`] if the progress said so; [`Error::Read`] if the device fails.
+    /// [`EvaluationError::NoAttack`], [`EvaluationError::DuplicateAttack`]; [`EvaluationError::OutsideThreatModel`] if
+    /// an attack returned what it must not; [`EvaluationError::OtherEvaluation`] for the record of another one;
+    /// [`EvaluationError::Stopped`] if the progress said so. As [`EvaluationError::Core`]: [`Error::BatchSize`],
+    /// [`Error::Unsupported`] for 8 bits and other bounds than [0, 1]; those of the threat model and of the attacks'
+    /// parameters, of [`Attack`]s that do not support the threat model, the shape of the data or the number of
+    /// classes, and of the [`Target`]; the loader's own error or [`Error::Data`] if it fails, [`Error::EmptyBatch`] if
+    /// it is empty; [`Error::Device`] for data on another device than the model, [`Error::Precision`] for data that
+    /// are not f32, [`Error::Classes`] for a model with too few logits, [`Error::Label`], [`Error::InputOutOfBounds`]
+    /// or [`Error::InputNotFinite`] for data that are wrong; [`Error::DamagedFile`] and [`Error::File`] for a record;
+    /// [`Error::Read`] if the device fails.
+    ///
+    /// [`Error::BatchSize`]: free_at_core::Error::BatchSize
+    /// [`Error::Unsupported`]: free_at_core::Error::Unsupported
+    /// [`Error::Data`]: free_at_core::Error::Data
+    /// [`Error::EmptyBatch`]: free_at_core::Error::EmptyBatch
+    /// [`Error::Device`]: free_at_core::Error::Device
+    /// [`Error::Precision`]: free_at_core::Error::Precision
+    /// [`Error::Classes`]: free_at_core::Error::Classes
+    /// [`Error::Label`]: free_at_core::Error::Label
+    /// [`Error::InputOutOfBounds`]: free_at_core::Error::InputOutOfBounds
+    /// [`Error::InputNotFinite`]: free_at_core::Error::InputNotFinite
+    /// [`Error::DamagedFile`]: free_at_core::Error::DamagedFile
+    /// [`Error::File`]: free_at_core::Error::File
+    /// [`Error::Read`]: free_at_core::Error::Read
     pub fn run<C: Classifier<D> + Module + 'static>(
         &self,
         model: &C,
         test: &dyn DataLoader<Batch<D>>,
-    ) -> Result<RobustnessReport, Error> {
+    ) -> Result<RobustnessReport, EvaluationError> {
         let plan = &self.plan;
         plan.check()?;
         let devices = model.devices();

@@ -2,14 +2,17 @@
 
 mod hyperplane;
 
-use burn::tensor::{Bool, DType, Int, Tensor};
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use burn::tensor::{Int, Tensor};
+use free_at_core::rows::{dot, for_each_feature, of_class};
+use free_at_core::{
+    Attack, AttackParameters, AttackTask, Closest, Error, Norm, Objective, Pace, Search, Turn,
+    Visit, drive,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::check_counts;
-use crate::standing::{Standing, Turn, per_sample};
-use crate::towards::{TARGETS, aim, check_targets, enough_classes, runs};
-use hyperplane::step_onto;
+use crate::likely_classes::{TARGETS, aim, check_targets, enough_classes, runs};
+use crate::parameters::check_counts;
+use hyperplane::{NORMS, step_onto};
 
 /// FAB-T: looks for the closest adversarial example, along the boundary towards each of the most
 /// likely wrong classes in turn.
@@ -72,9 +75,7 @@ impl FabT {
         Self { targets, ..self }
     }
 
-    /// The adversarial examples closest to the inputs that run `run` finds, at whatever distance:
-    /// examples `[n, …]` and their norms as the threat model measures them, `[n]`; the input and an
-    /// infinite norm where it finds none.
+    /// The adversarial examples closest to the inputs that run `run` finds, at whatever distance.
     ///
     /// # Errors
     /// Those of [`run_once`](Attack::run_once).
@@ -82,56 +83,27 @@ impl FabT {
         &self,
         task: &AttackTask<D>,
         run: usize,
-    ) -> Result<(Tensor<D>, Tensor<1>), Error> {
-        let (within, search) = self.search(task, run, false)?;
-        Ok(match search {
-            Some(search) => (search.closest, search.norms),
-            // Everybody has left, each with an example.
-            None => {
-                let norms = task.allowed().measure(within.clone() - task.inputs().clone());
-                (within, norms.flatten::<1>(0, D - 1))
-            }
-        })
+    ) -> Result<Closest<D>, Error> {
+        Ok(self.walk(task, run, false)?.1)
     }
 
-    /// The result within ε, and the state of the samples that did not leave.
-    fn search<const D: usize>(
+    /// The result within ε, and the closest examples of the samples that did not leave.
+    fn walk<const D: usize>(
         &self,
         task: &AttackTask<D>,
         run: usize,
         leaves: bool,
-    ) -> Result<(Tensor<D>, Option<Search<D>>), Error> {
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
         self.check()?;
-        let mut aim = aim(task, run, self.restarts)?;
-        let mut standing = Standing::new(task, leaves);
-        let mut search = Search {
+        let walk = Walk {
+            attack: self,
+            aim: aim(task, run, self.restarts)?,
             point: self.start(task, run),
-            closest: task.inputs().clone(),
-            norms: Tensor::full([task.len()], f32::INFINITY, (&task.inputs().device(), DType::F32)),
+            closest: Closest::new(task),
         };
-        for _ in 0..self.steps {
-            let here = standing.task();
-            let point = self.next_point(here, &aim, search.point.clone())?;
-            let fooled = here.labels().fooled(here.logits(point.clone())?);
-            let within = search.arrive(here, point, fooled, self.beta);
-            let closest = search.closest.clone();
-            standing.observe(&closest, within);
-            match standing.leave()? {
-                // All are at work from the start, so nobody enters.
-                Turn::Same | Turn::Changed { stay: None, .. } => {}
-                Turn::Changed { stay: Some(stay), .. } => {
-                    aim = aim.select(0, stay.clone());
-                    search = Search {
-                        point: search.point.select(0, stay.clone()),
-                        closest: search.closest.select(0, stay.clone()),
-                        norms: search.norms.select(0, stay),
-                    };
-                }
-                Turn::Over => return Ok((standing.over(), None)),
-            }
-        }
-        let inputs = standing.task().inputs().clone();
-        Ok((standing.finish(inputs), Some(search)))
+        let pace = Pace { steps: self.steps, leaves, refills: false };
+        let (adversarial, walk) = drive(task, pace, walk)?;
+        Ok((adversarial, walk.closest))
     }
 
     fn start<const D: usize>(&self, task: &AttackTask<D>, run: usize) -> Tensor<D> {
@@ -142,20 +114,30 @@ impl FabT {
         let edge = allowed.random_edge(inputs, &task.draws().for_restart(run));
         allowed.clamp(inputs.clone() + edge.mul_scalar(0.5))
     }
+}
 
+/// One run at work: where each sample is, the class it is driven towards, and the closest adversarial
+/// example so far.
+struct Walk<'a, const D: usize> {
+    attack: &'a FabT,
+    aim: Tensor<1, Int>,
+    point: Tensor<D>,
+    closest: Closest<D>,
+}
+
+impl<const D: usize> Walk<'_, D> {
     /// One step: both projections onto the linearised boundary, and the point between them.
-    fn next_point<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        aim: &Tensor<1, Int>,
-        point: Tensor<D>,
-    ) -> Result<Tensor<D>, Error> {
+    fn next_point(&self, task: &AttackTask<D>) -> Result<Tensor<D>, Error> {
         const SMALLEST: f64 = 1e-8; // keeps α defined where both projections are zero
         let (allowed, inputs) = (task.allowed(), task.inputs());
-        let found = task.gradient_of(point.clone(), |logits| match task.labels().target() {
+        let FabT { alpha_max, eta, .. } = *self.attack;
+        let point = self.point.clone();
+        let found = task.gradient_of(point.clone(), |logits| match task.goal().target() {
             // Taken for the target means above every other class, not above the true one alone.
-            Some(_) => Objective::Margin.values(logits, task.labels()),
-            None => Ok(of_class(&logits, aim) - of_class(&logits, &task.labels().truth())),
+            Some(_) => Objective::Margin.values(logits, task.goal()),
+            None => {
+                Ok(of_class(logits.clone(), &self.aim) - of_class(logits, &task.goal().truth()))
+            }
         })?;
         let n = inputs.dims()[0];
         let delta = point.clone() - inputs.clone();
@@ -165,63 +147,44 @@ impl FabT {
             &Tensor::cat(vec![point, inputs.clone()], 0),
             Tensor::cat(vec![found.values.clone(), found.values + slope], 0),
             Tensor::cat(vec![found.gradient.clone(), found.gradient], 0),
-        );
+        )?;
         let from_point = steps.clone().slice_dim(0, 0..n);
         let from_input = steps.slice_dim(0, n..2 * n);
         let length = |step: &Tensor<D>| allowed.measure(step.clone()).clamp_min(SMALLEST);
         let (far, near) = (length(&from_point), length(&from_input));
-        let alpha = (far.clone() / (far + near)).clamp_max(self.alpha_max);
+        let alpha = (far.clone() / (far + near)).clamp_max(alpha_max);
         // As perturbations, so that a feature that may not move does not, not even by rounding.
-        let ahead = delta + from_point.mul_scalar(self.eta);
-        let beside = from_input.mul_scalar(self.eta);
+        let ahead = delta + from_point.mul_scalar(eta);
+        let beside = from_input.mul_scalar(eta);
         let delta = ahead * alpha.clone().neg().add_scalar(1.0) + beside * alpha;
         let delta = allowed.one_way(delta);
         Ok(allowed.clamp(inputs.clone() + delta))
     }
 }
 
-/// Where each sample is, and the closest adversarial example so far with its norm.
-struct Search<const D: usize> {
-    point: Tensor<D>,
-    closest: Tensor<D>,
-    norms: Tensor<1>,
-}
-
-impl<const D: usize> Search<D> {
-    /// Takes note of the point and moves it back where it is across. Which samples have an example
-    /// within ε.
-    fn arrive(
-        &mut self,
-        task: &AttackTask<D>,
-        point: Tensor<D>,
-        fooled: Tensor<1, Bool>,
-        beta: f64,
-    ) -> Tensor<1, Bool> {
-        let inputs = task.inputs();
-        let seen = task.seen(point.clone());
-        let norms = task.allowed().measure(seen.clone() - inputs.clone());
-        let norms = norms.flatten::<1>(0, D - 1);
-        let closer = fooled.clone().bool_and(norms.clone().lower(self.norms.clone()));
-        self.norms = self.norms.clone().mask_where(closer.clone(), norms);
-        let closest = self.closest.clone();
-        self.closest = closest.mask_where(per_sample(closer, inputs), seen);
-        let back = inputs.clone() + (point.clone() - inputs.clone()).mul_scalar(beta);
-        self.point = point.mask_where(per_sample(fooled, inputs), back);
-        // Eight grey levels, say, are a little above 8/255 for half of all pixels by rounding alone; the
-        // evaluation allows ten times as much.
-        const ROUNDING: f64 = 1e-5;
-        self.norms.clone().lower_equal_scalar(task.allowed().epsilon() * (1.0 + ROUNDING))
+impl<const D: usize> Search<D> for Walk<'_, D> {
+    /// A point across the boundary moves back towards the input.
+    fn step(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
+        let (inputs, point) = (task.inputs(), self.next_point(task)?);
+        let fooled = task.goal().fooled(task.logits(point.clone())?);
+        self.closest.offer(task, task.seen(point.clone()), fooled.clone());
+        let back = inputs.clone() + (point.clone() - inputs.clone()).mul_scalar(self.attack.beta);
+        self.point = point.mask_where(for_each_feature(fooled, inputs), back);
+        let within = self.closest.within(task);
+        Ok(Some(Visit { adversarial: self.closest.examples().clone(), fooled: within }))
     }
-}
 
-/// The logit of each sample's class, `[n]`.
-fn of_class(logits: &Tensor<2>, class: &Tensor<1, Int>) -> Tensor<1> {
-    logits.clone().gather(1, class.clone().unsqueeze_dim(1)).squeeze_dim(1)
-}
+    fn turn(&mut self, turn: &Turn) {
+        if let Some(stay) = turn.positions() {
+            self.aim = self.aim.clone().select(0, stay.clone());
+        }
+        self.point = turn.staying(self.point.clone());
+        self.closest.turn(turn);
+    }
 
-/// The scalar product of each sample's features, `[n]`.
-fn dot<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<1> {
-    (a * b).flatten::<2>(1, D - 1).sum_dim(1).squeeze_dim(1)
+    fn last(&self, task: &AttackTask<'_, D>) -> Tensor<D> {
+        task.inputs().clone()
+    }
 }
 
 impl AttackParameters for FabT {
@@ -242,6 +205,10 @@ impl AttackParameters for FabT {
         self.steps
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &NORMS
+    }
+
     fn runs(&self, targeted: bool) -> usize {
         runs(self.targets, self.restarts, targeted)
     }
@@ -254,6 +221,6 @@ impl AttackParameters for FabT {
 impl<const D: usize> Attack<D> for FabT {
     /// Of each sample an adversarial example within ε, or the input where none was found.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, run, task.stops())?.0)
+        Ok(self.walk(task, run, task.stops())?.0)
     }
 }

@@ -1,10 +1,8 @@
 //! The fast gradient sign method.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use free_at_core::{Ascent, Attack, AttackParameters, AttackTask, Error, Norm, Objective};
 use serde::{Deserialize, Serialize};
-
-use crate::ascent::Ascent;
 
 /// FGSM: one steepest step of length ε from the input.
 ///
@@ -51,6 +49,10 @@ impl AttackParameters for Fgsm {
         1
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
         self.objective.check_classes(classes, targeted)
     }
@@ -58,7 +60,6 @@ impl AttackParameters for Fgsm {
 
 impl<const D: usize> Attack<D> for Fgsm {
     fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        let step_size = task.allowed().epsilon();
-        Ascent { steps: 1, step_size, objective: self.objective, decay: None }.run(task, None)
+        Ascent::new(1, task.allowed().epsilon()).run(task, None, self.objective)
     }
 }

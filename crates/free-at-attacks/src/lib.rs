@@ -7,7 +7,7 @@
 //! | [`Bim`] | K steps from the input | L∞, L2 | any rank | 2 | K |
 //! | [`MiFgsm`] | BIM with momentum | L∞, L2 | any rank | 2 | K |
 //! | [`Pgd`] | K steps from a random start | L∞, L2 | any rank | 2 | K for each restart |
-//! | [`Cw`] | PGD on the margin | L∞, L2 | any rank | 2 | K for each restart |
+//! | [`PgdCw`] | PGD on the margin | L∞, L2 | any rank | 2 | K for each restart |
 //! | [`Apgd`] | PGD with momentum and a step size of its own | L∞, L2 | any rank | 2; DLR 3, with a target 4 | 101 |
 //! | [`ApgdT`] | APGD towards each of the likeliest wrong classes | L∞, L2 | any rank | 10 (targets + 1); DLR 4 | 9 × 101, and 9 forward passes |
 //! | [`FabT`] | least distance to the boundary with each of these classes | L∞, L2 | any rank | 10 (targets + 1) | 9 × 100, and 9 × 101 forward passes |
@@ -22,6 +22,10 @@
 //! [`Error::TooFewClasses`](free_at_core::Error::TooFewClasses) or
 //! [`Error::TargetClass`](free_at_core::Error::TargetClass), never another attack in its place.
 //!
+//! An attack of your own implements [`AttackParameters`] and [`Attack`]; [`Ascent`] is the loop of the gradient
+//! attacks, [`Search`] with [`drive`] what step-by-step searches have in common, and [`Closest`] keeps the smallest
+//! perturbation.
+//!
 //! [`Evaluation`] runs several and reports clean accuracy, accuracy under each, the worst case, and
 //! what speaks against trusting them: [`RobustnessReport`], [`Warning`].
 //!
@@ -29,38 +33,45 @@
 
 mod apgd;
 mod apgd_t;
-mod ascent;
 mod auto_attack;
 mod bim;
-mod cw;
+mod error;
 mod evaluation;
 mod fab;
 mod fgsm;
-
+mod likely_classes;
 mod mi_fgsm;
+mod parameters;
 mod pgd;
+mod pgd_cw;
 mod progress;
 mod report;
 mod rfgsm;
 mod square;
-mod standing;
-mod towards;
 mod warning;
 
 pub use apgd::{Apgd, ApgdTrace};
 pub use apgd_t::ApgdT;
 pub use auto_attack::AutoAttack;
 pub use bim::Bim;
-pub use cw::Cw;
+pub use error::EvaluationError;
 pub use evaluation::Evaluation;
 pub use fab::FabT;
 pub use fgsm::Fgsm;
 pub use mi_fgsm::MiFgsm;
 pub use pgd::Pgd;
+pub use pgd_cw::{Cw, PgdCw};
 pub use progress::{EvaluationProgress, Progress};
 pub use report::{
-    AttackReport, EightBit, RobustnessReport, SampleReport, Verdict, Versions, wilson_interval,
+    AttackReport, QuantizedAccuracy, RobustnessReport, SampleReport, Verdict, Versions,
+    wilson_interval,
 };
 pub use rfgsm::RFgsm;
 pub use square::Square;
 pub use warning::Warning;
+
+// What attacks are made of, for one of your own: see `Attack`.
+pub use free_at_core::{
+    Access, Ascent, Attack, AttackParameters, AttackTask, Closest, EIGHT_BIT_LEVELS, Pace, Search,
+    Target, Turn, Visit, distances, drive, unsupported_norm,
+};

@@ -1,10 +1,12 @@
 //! The momentum iterative method.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use free_at_core::{
+    Ascent, Attack, AttackParameters, AttackTask, Epsilon, Error, Norm, Objective, ThreatModel,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, check_counts, check_step_size, name};
+use crate::parameters::{check_counts, check_step_size, check_step_unit, name};
 
 /// MI-FGSM: BIM along an accumulated gradient, g ← μ g + ∇ₓ L / ‖∇ₓ L‖₁.
 ///
@@ -21,7 +23,7 @@ use crate::ascent::{Ascent, check_counts, check_step_size, name};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MiFgsm {
     steps: usize,
-    step_size: Option<f64>,
+    step_size: Option<Epsilon>,
     decay: f64,
     objective: Objective,
 }
@@ -32,9 +34,9 @@ impl MiFgsm {
         Self { steps, step_size: None, decay: 1.0, objective: Objective::default() }
     }
 
-    /// The length of a step, in the unit of ε; above 0. Default: ε / K.
+    /// The length of a step; above 0. Default: ε / K.
     #[must_use]
-    pub fn with_step_size(mut self, step_size: f64) -> Self {
+    pub fn with_step_size(mut self, step_size: Epsilon) -> Self {
         self.step_size = Some(step_size);
         self
     }
@@ -78,8 +80,16 @@ impl AttackParameters for MiFgsm {
         self.steps
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
     fn refills(&self) -> bool {
         true
+    }
+
+    fn check_inputs(&self, threat: &ThreatModel, _: &[usize]) -> Result<(), Error> {
+        check_step_unit(self.step_size, threat)
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
@@ -90,10 +100,10 @@ impl AttackParameters for MiFgsm {
 impl<const D: usize> Attack<D> for MiFgsm {
     fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
-        let (steps, objective) = (self.steps, self.objective);
-        let default = task.allowed().epsilon() / steps as f64;
-        let step_size = self.step_size.unwrap_or(default);
-        Ascent { steps, step_size, objective, decay: Some(self.decay) }.run(task, None)
+        let default = task.allowed().epsilon() / self.steps as f64;
+        let step_size = self.step_size.map_or(default, Epsilon::value);
+        let ascent = Ascent::new(self.steps, step_size).with_momentum(self.decay);
+        ascent.run(task, None, self.objective)
     }
 }
 

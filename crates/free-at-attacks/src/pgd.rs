@@ -1,16 +1,18 @@
 //! Projected gradient descent.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Objective};
+use free_at_core::{
+    Ascent, Attack, AttackParameters, AttackTask, Epsilon, Error, Norm, Objective, ThreatModel,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, name};
+use crate::parameters::{check_counts, check_step_size, check_step_unit, default_step_size, name};
 
 /// PGD-K: K projected steepest steps from a uniform random start in the ball, over again for each
 /// restart.
 ///
 /// Madry et al., "Towards deep learning models resistant to adversarial attacks", 2018. With
-/// [`Objective::Margin`] it is the field's CW-K, [`Cw`](crate::Cw).
+/// [`Objective::Margin`] it is the field's CW-K, [`PgdCw`](crate::PgdCw).
 ///
 /// ```
 /// use free_at_attacks::Pgd;
@@ -23,7 +25,7 @@ use crate::ascent::{Ascent, check_counts, check_step_size, default_step_size, na
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pgd {
     steps: usize,
-    step_size: Option<f64>,
+    step_size: Option<Epsilon>,
     restarts: usize,
     objective: Objective,
 }
@@ -34,9 +36,9 @@ impl Pgd {
         Self { steps, step_size: None, restarts: 1, objective: Objective::default() }
     }
 
-    /// The length of a step, in the unit of ε; above 0. Default: 2.5 ε / K.
+    /// The length of a step; above 0. Default: 2.5 ε / K.
     #[must_use]
-    pub fn with_step_size(mut self, step_size: f64) -> Self {
+    pub fn with_step_size(mut self, step_size: Epsilon) -> Self {
         self.step_size = Some(step_size);
         self
     }
@@ -71,12 +73,20 @@ impl AttackParameters for Pgd {
         self.steps
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
     fn runs(&self, _: bool) -> usize {
         self.restarts
     }
 
     fn refills(&self) -> bool {
         true
+    }
+
+    fn check_inputs(&self, threat: &ThreatModel, _: &[usize]) -> Result<(), Error> {
+        check_step_unit(self.step_size, threat)
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
@@ -90,10 +100,9 @@ impl<const D: usize> Attack<D> for Pgd {
         let start = task.start_or(|task| {
             task.allowed().random_start(task.inputs(), &task.draws().for_restart(run))
         });
-        let default = || default_step_size(task.allowed().epsilon(), self.steps);
-        let (steps, objective) = (self.steps, self.objective);
-        let step_size = self.step_size.unwrap_or_else(default);
-        Ascent { steps, step_size, objective, decay: None }.run(task, Some(start))
+        let default = default_step_size(task.allowed().epsilon(), self.steps);
+        let step_size = self.step_size.map_or(default, Epsilon::value);
+        Ascent::new(self.steps, step_size).run(task, Some(start), self.objective)
     }
 }
 
@@ -106,9 +115,9 @@ mod tests {
         assert!(matches!(Pgd::new(0).check(), Err(Error::Steps { .. })));
         assert!(matches!(Pgd::new(1).with_restarts(0).check(), Err(Error::Restarts { .. })));
         for size in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let checked = Pgd::new(1).with_step_size(size).check();
+            let checked = Pgd::new(1).with_step_size(Epsilon::unit(size)).check();
             assert!(matches!(checked, Err(Error::StepSize { .. })));
         }
-        assert_eq!(Pgd::new(1).with_step_size(0.1).check(), Ok(()));
+        assert_eq!(Pgd::new(1).with_step_size(Epsilon::unit(0.1)).check(), Ok(()));
     }
 }

@@ -36,8 +36,8 @@ impl<F: Fn(&EvaluationProgress) -> ControlFlow<()> + Send + Sync> Progress for F
 pub struct EvaluationProgress {
     /// The attack at work.
     pub attack: String,
-    /// Whether its examples are projected onto the lattice of 8-bit images.
-    pub projected: bool,
+    /// Whether its examples are quantized onto the lattice of 8-bit images.
+    pub quantized: bool,
     /// Its run, from 0, and how many there are.
     pub run: usize,
     /// See [`run`](Self::run).

@@ -7,7 +7,7 @@ mod wilson;
 use free_at_core::{Target, ThreatModel};
 use serde::{Deserialize, Serialize};
 
-use crate::Warning;
+use crate::warning::Warning;
 pub use wilson::wilson_interval;
 
 /// What became of one sample.
@@ -39,13 +39,14 @@ pub struct SampleReport {
 
 /// Accuracies, from 0 to 1, where images are stored with 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct EightBit {
+pub struct QuantizedAccuracy {
     /// Under the attack that ignores rounding: its adversarial examples, rounded to n/255, which may
     /// take them up to half a level further.
     pub rounded: f64,
-    /// Under the attack that projects onto the lattice: whatever the model sees is n/255 already, and
-    /// within ε. The report's costs are those without it.
-    pub projected: f64,
+    /// Under the attack that knows of it: whatever the model sees is n/255 already, and within ε. The report's
+    /// costs are those without it.
+    #[serde(alias = "projected")]
+    pub quantized: f64,
 }
 
 /// One attack's share of a [`RobustnessReport`].
@@ -71,8 +72,8 @@ pub struct AttackReport {
     /// Wall-clock seconds.
     pub seconds: f64,
     /// The accuracies with 8 bits, if they were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eight_bit: Option<EightBit>,
+    #[serde(default, alias = "eight_bit", skip_serializing_if = "Option::is_none")]
+    pub quantized: Option<QuantizedAccuracy>,
 }
 
 /// What computed a [`RobustnessReport`].
@@ -116,8 +117,8 @@ pub struct RobustnessReport {
     /// Its 95% Wilson interval.
     pub worst_case_interval: [f64; 2],
     /// The worst case with 8 bits, if it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub eight_bit: Option<EightBit>,
+    #[serde(default, alias = "eight_bit", skip_serializing_if = "Option::is_none")]
+    pub quantized: Option<QuantizedAccuracy>,
     /// What speaks against trusting these numbers.
     pub warnings: Vec<Warning>,
     /// Each sample, in the order of the data.

@@ -1,10 +1,10 @@
 //! The fast gradient sign method with a random step before it.
 
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Norm, Objective};
+use free_at_core::{Ascent, Attack, AttackParameters, AttackTask, Error, Norm, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{Ascent, check_counts};
+use crate::parameters::check_counts;
 
 /// R+FGSM: a random step of length α, then FGSM with the rest of the budget, ε − α.
 ///
@@ -85,6 +85,10 @@ impl AttackParameters for RFgsm {
         1
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &[Norm::Linf, Norm::L2]
+    }
+
     fn runs(&self, _: bool) -> usize {
         self.restarts
     }
@@ -99,20 +103,10 @@ impl<const D: usize> Attack<D> for RFgsm {
         self.check()?;
         let epsilon = task.allowed().epsilon();
         let start = task.start_or(|task| {
-            let (allowed, inputs) = (task.allowed(), task.inputs());
             let draws = task.draws().for_restart(run);
-            match allowed.norm() {
-                Norm::Linf => {
-                    let noise = allowed.random_start(inputs, &draws);
-                    let step = allowed.steepest_step(noise, self.share * epsilon);
-                    allowed.project_to_bounds(inputs, step)
-                }
-                Norm::L2 => allowed.random_edge(inputs, &draws).mul_scalar(self.share),
-            }
+            task.allowed().random_step(task.inputs(), &draws, self.share * epsilon)
         });
-        let step_size = (1.0 - self.share) * epsilon;
-        let step = Ascent { steps: 1, step_size, objective: self.objective, decay: None };
-        step.run(task, Some(start))
+        Ascent::new(1, (1.0 - self.share) * epsilon).run(task, Some(start), self.objective)
     }
 }
 

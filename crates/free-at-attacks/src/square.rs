@@ -1,17 +1,19 @@
 //! Square attack.
 
+mod l2;
+mod linf;
 mod windows;
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::Tensor;
+use free_at_core::rows::for_each_feature;
 use free_at_core::{
-    Access, Attack, AttackParameters, AttackTask, Draws, Error, Norm, Objective, PerturbationSet,
-    ThreatModel,
+    Access, Attack, AttackParameters, AttackTask, Draws, Error, Norm, Objective, Pace, Search,
+    ThreatModel, Turn, Visit, drive,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::ascent::{check_counts, name};
-use crate::standing::{Standing, Turn, per_sample};
-use windows::{Canvas, Window, Windows};
+use crate::parameters::{check_counts, for_norm, name};
+use windows::Canvas;
 
 /// Square: random search with square-shaped updates, which needs the model's outputs only.
 ///
@@ -114,6 +116,10 @@ impl AttackParameters for Square {
         0
     }
 
+    fn norms(&self) -> &'static [Norm] {
+        &NORMS
+    }
+
     fn runs(&self, _: bool) -> usize {
         self.restarts
     }
@@ -126,22 +132,42 @@ impl AttackParameters for Square {
         Objective::Margin.check_classes(classes, targeted)
     }
 
-    fn check_support(&self, threat: &ThreatModel, sample: &[usize]) -> Result<(), Error> {
-        check_support(threat.norm(), threat.scale().is_some(), sample)
+    fn check_inputs(&self, threat: &ThreatModel, sample: &[usize]) -> Result<(), Error> {
+        limits(threat.norm(), threat.scale().is_some(), sample)
     }
 }
 
-fn check_support(norm: Norm, scaled: bool, sample: &[usize]) -> Result<(), Error> {
-    let refused = |what: String| {
-        let instead = "use it with L∞, or PGD, APGD or FAB-T";
-        Err(Error::Unsupported { attack: "Square", what, instead })
-    };
-    match (norm, sample) {
-        (Norm::Linf, _) => Ok(()),
-        (Norm::L2, _) if scaled => refused("L2 with a scale".into()),
-        (Norm::L2, [_, height, width]) if *height.min(width) >= 3 => Ok(()),
-        (Norm::L2, shape) => refused(format!("L2 for samples of shape {shape:?}")),
+/// The norms that it is defined in, with what stands against it: with a per-feature scale or not, and for
+/// samples of this shape.
+const LIMITS: [(Norm, Limit); 2] = [(Norm::Linf, linf::limit), (Norm::L2, l2::limit)];
+const NORMS: [Norm; 2] = [LIMITS[0].0, LIMITS[1].0];
+
+type Limit = fn(bool, &[usize]) -> Option<String>;
+
+fn limits(norm: Norm, scaled: bool, sample: &[usize]) -> Result<(), Error> {
+    match for_norm("Square", &LIMITS, norm)?(scaled, sample) {
+        Some(what) => {
+            let instead = "use it with L∞, or PGD, APGD or FAB-T".into();
+            Err(Error::Unsupported { attack: "Square".into(), what, instead })
+        }
+        None => Ok(()),
     }
+}
+
+/// How it searches within a norm.
+#[derive(Clone, Copy)]
+struct Proposals<const D: usize> {
+    /// The perturbation to start from, before it is limited to the input bounds.
+    first: fn(&AttackTask<'_, D>, &Canvas, &Draws) -> Tensor<D>,
+    /// Another one than `delta`, different in windows that cover this share of the image.
+    next: fn(&AttackTask<'_, D>, &Canvas, &Draws, &Tensor<D>, f64) -> Tensor<D>,
+}
+
+impl<const D: usize> Proposals<D> {
+    const ALL: [(Norm, Self); 2] = [
+        (Norm::Linf, Self { first: linf::stripes, next: linf::flip }),
+        (Norm::L2, Self { first: l2::bumps, next: l2::shift }),
+    ];
 }
 
 impl<const D: usize> Attack<D> for Square {
@@ -150,124 +176,90 @@ impl<const D: usize> Attack<D> for Square {
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
         let (allowed, sample) = (task.allowed(), &task.inputs().dims()[1..]);
-        check_support(allowed.norm(), allowed.scale().is_some(), sample)?;
+        limits(allowed.norm(), allowed.scale().is_some(), sample)?;
+        let proposals = for_norm("Square", &Proposals::ALL, allowed.norm())?;
         let canvas = Canvas::of(sample, self.reaches_edge);
-        let objective = match task.labels().target() {
+        let delta = task.start_or(|task| {
+            let start = (proposals.first)(task, &canvas, &task.draws().for_restart(run));
+            task.allowed().project_to_bounds(task.inputs(), start)
+        });
+        let objective = match task.goal().target() {
             Some(_) => Objective::CrossEntropy,
             None => Objective::Margin,
         };
-        let draws_of = |task: &AttackTask<D>| task.draws().for_restart(run);
-        let look = |task: &AttackTask<D>, delta: &Tensor<D>| {
-            let moved = task.moved(delta);
-            let logits = task.logits(moved.clone())?;
-            let fooled = task.labels().fooled(logits.clone());
-            Ok::<_, Error>((moved, objective.values(logits, task.labels())?, fooled))
+        let squares = Squares {
+            attack: self,
+            run,
+            proposals,
+            canvas,
+            objective,
+            delta,
+            value: None,
+            query: 0,
         };
-
-        let mut standing = Standing::new(task, task.stops());
-        let mut delta = task.start_or(|task| {
-            let start = first(task, &canvas, &draws_of(task));
-            task.allowed().project_to_bounds(task.inputs(), start)
-        });
-        let (moved, mut value, fooled) = look(task, &delta)?;
-        standing.observe(&moved, fooled);
-        for query in 0..self.queries {
-            let here = standing.task();
-            // Step 0 drew the start.
-            let draws = draws_of(here).for_step(query + 1);
-            let change = match here.allowed().norm() {
-                Norm::Linf => flip(here, &canvas, &draws, &delta, self.share_at(query)),
-                Norm::L2 => shift(here, &canvas, &draws, &delta, self.share_at(query)),
-            };
-            let (moved, found, fooled) = look(here, &change)?;
-            let better: Tensor<1, Bool> = found.clone().greater(value.clone());
-            let taken = better.clone().bool_or(fooled.clone());
-            delta = delta.mask_where(per_sample(taken, &change), change);
-            value = value.mask_where(better, found);
-            standing.observe(&moved, fooled);
-            match standing.leave()? {
-                // All are at work from the start, so nobody enters.
-                Turn::Same | Turn::Changed { stay: None, .. } => {}
-                Turn::Changed { stay: Some(stay), .. } => {
-                    delta = delta.select(0, stay.clone());
-                    value = value.select(0, stay);
-                }
-                Turn::Over => return Ok(standing.over()),
-            }
-        }
-        let last = standing.task().moved(&delta);
-        Ok(standing.finish(last))
+        let pace = Pace { steps: self.queries, leaves: task.stops(), refills: false };
+        Ok(drive(task, pace, squares)?.0)
     }
 }
 
-/// The start: for L∞ vertical stripes of ±ε, for L2 a grid of bumps, of length ε in all.
-fn first<const D: usize>(task: &AttackTask<D>, canvas: &Canvas, draws: &Draws) -> Tensor<D> {
-    let (shape, device) = (task.inputs().dims(), task.inputs().device());
-    let allowed = task.allowed();
-    match allowed.norm() {
-        Norm::Linf => scaled(allowed, canvas.stripes(draws, &device).reshape(shape)),
-        Norm::L2 => canvas.bumps(draws, &device).reshape(shape),
+/// One run at work: where each sample is, and the objective there.
+struct Squares<'a, const D: usize> {
+    attack: &'a Square,
+    run: usize,
+    proposals: Proposals<D>,
+    canvas: Canvas,
+    objective: Objective,
+    delta: Tensor<D>,
+    /// Once the start has been asked about.
+    value: Option<Tensor<1>>,
+    /// Queries so far, after the first.
+    query: usize,
+}
+
+impl<const D: usize> Squares<'_, D> {
+    /// Asks the model about a perturbation.
+    fn ask(
+        &self,
+        task: &AttackTask<'_, D>,
+        delta: &Tensor<D>,
+    ) -> Result<(Tensor<1>, Visit<D>), Error> {
+        let adversarial = task.moved(delta);
+        let logits = task.logits(adversarial.clone())?;
+        let fooled = task.goal().fooled(logits.clone());
+        let value = self.objective.values(logits, task.goal())?;
+        Ok((value, Visit { adversarial, fooled }))
     }
-    .mul_scalar(allowed.epsilon())
 }
 
-/// L∞: the perturbation with 2 ε added or taken away in one window, the sign drawn for each channel,
-/// and projected: in the window it is then at the edge of the ball.
-fn flip<const D: usize>(
-    task: &AttackTask<D>,
-    canvas: &Canvas,
-    draws: &Draws,
-    delta: &Tensor<D>,
-    share: f64,
-) -> Tensor<D> {
-    let device = task.inputs().device();
-    let windows = Windows::draw(canvas, canvas.window(share), draws, &device);
-    let signs = windows.mask(Window::First) * windows.signs(); // [n, channels, height, width]
-    let allowed = task.allowed();
-    let change = scaled(allowed, signs.reshape(delta.dims()));
-    allowed.project(task.inputs(), delta.clone() + change.mul_scalar(2.0 * allowed.epsilon()))
-}
+impl<const D: usize> Search<D> for Squares<'_, D> {
+    fn begin(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
+        let (value, visit) = self.ask(task, &self.delta)?;
+        self.value = Some(value);
+        Ok(Some(visit))
+    }
 
-/// L2: in one window a bump takes the place of what is there, with the length that a second window
-/// gives up and that is left of the budget.
-fn shift<const D: usize>(
-    task: &AttackTask<D>,
-    canvas: &Canvas,
-    draws: &Draws,
-    delta: &Tensor<D>,
-    share: f64,
-) -> Tensor<D> {
-    const SMALLEST: f64 = 1e-12; // keeps a quotient of zero lengths defined
-    let (allowed, device) = (task.allowed(), task.inputs().device());
-    let epsilon = allowed.epsilon();
-    let windows = Windows::draw(canvas, canvas.odd_window(share), draws, &device);
-    let now: Tensor<4> = delta.clone().reshape(canvas.shape(delta.dims()[0]));
-    let length = |part: Tensor<4>| part.square().sum_dim(3).sum_dim(2).sqrt();
+    fn step(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
+        let Some(value) = self.value.take() else { return Ok(None) };
+        let share = self.attack.share_at(self.query);
+        self.query += 1;
+        // Step 0 drew the start.
+        let draws = task.draws().for_restart(self.run).for_step(self.query);
+        let change = (self.proposals.next)(task, &self.canvas, &draws, &self.delta, share);
+        let (found, visit) = self.ask(task, &change)?;
+        let better = found.clone().greater(value.clone());
+        let taken = for_each_feature(better.clone().bool_or(visit.fooled.clone()), &change);
+        self.delta = self.delta.clone().mask_where(taken, change);
+        self.value = Some(value.mask_where(better, found));
+        Ok(Some(visit))
+    }
 
-    let (mask, second) = (windows.mask(Window::First), windows.mask(Window::Second));
-    let here = now.clone() * mask.clone();
-    let both = mask.clone().max_pair(second.clone());
-    let given_up = length(now.clone() * both).square();
-    let spent = now.clone().square().sum_dim(3).sum_dim(2).sum_dim(1);
-    let unspent = spent.neg().add_scalar(epsilon * epsilon).clamp_min(0.0);
-    let budget = (unspent.div_scalar(canvas.channels as f64) + given_up).sqrt();
-    let direction =
-        windows.bump() * windows.signs() + here.clone() / length(here).add_scalar(SMALLEST);
-    let bump = direction.clone() / length(direction).add_scalar(SMALLEST) * budget;
+    fn turn(&mut self, turn: &Turn) {
+        self.delta = turn.staying(self.delta.clone());
+        self.value = self.value.take().map(|value| turn.staying(value));
+    }
 
-    let outside = |window: Tensor<4>| window.neg().add_scalar(1.0);
-    let kept = now * outside(second) * outside(mask);
-    let next = kept + bump;
-    let all = next.clone().square().sum_dim(3).sum_dim(2).sum_dim(1).sqrt();
-    let next = (next / all.add_scalar(SMALLEST)).mul_scalar(epsilon);
-    allowed.project_to_bounds(task.inputs(), next.reshape(delta.dims()))
-}
-
-/// A perturbation in units of the threat model's scale, in the inputs' own.
-fn scaled<const D: usize>(allowed: &PerturbationSet<D>, unit: Tensor<D>) -> Tensor<D> {
-    match allowed.scale() {
-        Some(scale) => unit * scale.clone(),
-        None => unit,
+    fn last(&self, task: &AttackTask<'_, D>) -> Tensor<D> {
+        task.moved(&self.delta)
     }
 }
 
@@ -293,7 +285,7 @@ mod tests {
         let scaled = l2.clone().with_scale(vec![1.0; 192]);
         for (threat, shape) in [(&l2, vec![30]), (&l2, vec![1, 2, 8]), (&scaled, vec![3, 8, 8])] {
             let refused = attack.check_support(threat, &shape);
-            assert!(matches!(refused, Err(Error::Unsupported { attack: "Square", .. })));
+            assert!(matches!(refused, Err(Error::Unsupported { .. })));
         }
         for share in [0.0, 1.1, f64::NAN] {
             assert!(attack.clone().with_share(share).check().is_err());

@@ -1,12 +1,18 @@
-//! What can go wrong: one variant per cause.
+//! What can go wrong with inputs, models, threat models and attacks: one variant per cause.
 
-mod make;
+mod convert;
 
-pub(crate) use make::device_name;
+use std::error::Error as StdError;
+use std::sync::Arc;
 
-/// Every way in which input, a configuration or a run can be refused. Each message says what was
-/// expected, what was found and what to do.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) use convert::device_name;
+
+/// Every way in which input or a configuration can be refused. Each message says what was expected,
+/// what was found and what to do.
+///
+/// Training has [`TrainError`](crate::train::TrainError), and each crate above this one its own, which
+/// hold this one for what is wrong below them.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The budget of a threat model is no positive, finite number.
@@ -25,11 +31,33 @@ pub enum Error {
         text: String,
     },
 
+    /// The text is no norm.
+    #[error("a norm must be one of {known}, found `{text}`")]
+    NormText {
+        /// The text found.
+        text: String,
+        /// The norms that there are.
+        known: String,
+    },
+
     /// The step size of an attack or a trainer is no positive, finite number.
     #[error("a step size must be finite and above 0, found {value}: leave it out for the default")]
     StepSize {
         /// The step size found.
         value: f64,
+    },
+
+    /// A step that crosses the whole range of the inputs: a mistake of its unit.
+    #[error(
+        "a step of {step} crosses the whole range of the inputs, [{low}, {high}]: a step size has the unit of epsilon, so `Epsilon::pixels(2.0)` is 2/255"
+    )]
+    StepSizeUnit {
+        /// The step size found.
+        step: f64,
+        /// The lower input bound.
+        low: f32,
+        /// The upper input bound.
+        high: f32,
     },
 
     /// A parameter of an attack out of its range.
@@ -49,11 +77,11 @@ pub enum Error {
     #[error("{attack} does not support {what}: {instead}")]
     Unsupported {
         /// The attack's name.
-        attack: &'static str,
+        attack: String,
         /// What was asked for.
         what: String,
         /// What to use in its place.
-        instead: &'static str,
+        instead: String,
     },
 
     /// A target, or the k of a k-th most likely one, that names no wrong class.
@@ -86,10 +114,6 @@ pub enum Error {
         found: usize,
     },
 
-    /// Free-m with m = 0.
-    #[error("Free-m replays each minibatch m times, so m must be at least 1, found 0")]
-    Replays,
-
     /// An iterative attack with K = 0.
     #[error("{attack} takes K ascent steps, so K must be at least 1, found 0")]
     Steps {
@@ -103,10 +127,6 @@ pub enum Error {
         /// The attack's name.
         attack: String,
     },
-
-    /// The interval at which the loss is looked at is zero.
-    #[error("the loss is looked at every n steps, so n must be at least 1, found 0")]
-    WatchInterval,
 
     /// A lower input bound that is not below its upper one, or no number.
     #[error(
@@ -218,17 +238,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A batch with more samples than the carried perturbation has rows.
-    #[error(
-        "the carried perturbation has {allowed} rows, set by the first batch, but this batch has {found} samples: only smaller batches may follow"
-    )]
-    BatchTooLarge {
-        /// Rows of the perturbation.
-        allowed: usize,
-        /// Samples of the batch.
-        found: usize,
-    },
-
     /// A batch whose samples have another shape than those before.
     #[error("the samples so far have shape {expected:?}, this batch's have {found:?}")]
     SampleShape {
@@ -295,69 +304,6 @@ pub enum Error {
         found: String,
     },
 
-    /// A tensor on another backend than the one the trainer is pinned to.
-    #[error("the {what} is on {found}, the trainer is pinned to the backend of {expected}")]
-    Backend {
-        /// "model" or "batch".
-        what: &'static str,
-        /// A device of the pinned backend.
-        expected: String,
-        /// The device found.
-        found: String,
-    },
-
-    /// A model none of whose parameters can be trained.
-    #[error(
-        "no parameter of the model requires a gradient: create it on `trainer.device()`, or call `train()` after `valid()` and `unfreeze()` after `freeze()`"
-    )]
-    NotTrainable,
-
-    /// The training loss became NaN or infinite.
-    #[error(
-        "the training loss was {value} at optimiser step {step}: lower the learning rate, or check the data with `Batch::check`"
-    )]
-    LossNotFinite {
-        /// The optimiser step, from 1, at which it was seen.
-        step: u64,
-        /// The loss found.
-        value: f32,
-    },
-
-    /// An adversarial example outside the ball or the input bounds: a defect of its attack.
-    #[error(
-        "{attack} moved a sample by {found}, where {allowed} is allowed: its result cannot be counted"
-    )]
-    OutsideThreatModel {
-        /// The attack's name.
-        attack: String,
-        /// The largest perturbation found, or how far an input bound was passed.
-        found: f64,
-        /// The threat model's epsilon, or 0 for an input bound.
-        allowed: f64,
-    },
-
-    /// Two attacks of one evaluation that a report could not tell apart.
-    #[error("the evaluation has two attacks named {name}: run them in two evaluations")]
-    DuplicateAttack {
-        /// The name.
-        name: String,
-    },
-
-    /// An evaluation without an attack.
-    #[error("an evaluation needs at least one attack: add `Pgd::new(20)`, say")]
-    NoAttack,
-
-    /// The data could not be loaded.
-    #[error("the data could not be loaded: {reason}")]
-    Data {
-        /// What the loader said.
-        reason: String,
-    },
-
-    /// An evaluation whose progress said stop.
-    #[error("the evaluation was stopped: run it again with the same record to go on")]
-    Stopped,
-
     /// A file could not be read or written.
     #[error("{path}: {reason}")]
     File {
@@ -376,30 +322,16 @@ pub enum Error {
         reason: String,
     },
 
-    /// A record of another evaluation than the one that is to be resumed.
-    #[error(
-        "{path} belongs to another evaluation (hash {found}, this one's is {expected}): the attacks, the threat model, the seed, the data or the model differ, so use another file"
-    )]
-    OtherEvaluation {
-        /// The file.
-        path: String,
-        /// The hash of this evaluation.
-        expected: String,
-        /// The hash in the file.
-        found: String,
-    },
-
-    /// A penalty on the input gradient that cannot be.
-    #[error(transparent)]
-    Penalty(#[from] crate::train::PenaltyError),
-
     /// Rules for the features of a table that cannot be kept.
     #[error(transparent)]
     Rules(#[from] crate::RuleError),
 
-    /// What an observer of a training was asked for in vain.
-    #[error(transparent)]
-    Observer(#[from] crate::train::ObserverError),
+    /// The data could not be loaded.
+    #[error("the data could not be loaded: {source}")]
+    Data {
+        /// What the loader said.
+        source: Arc<dyn StdError + Send + Sync>,
+    },
 
     /// A tensor could not be read back from its device.
     #[error("a tensor could not be read from its device: {reason}")]
@@ -407,4 +339,16 @@ pub enum Error {
         /// What the backend said.
         reason: String,
     },
+
+    /// What an attack, method or observer of another crate says, with its source.
+    #[error(transparent)]
+    Other(Arc<dyn StdError + Send + Sync>),
+}
+
+/// Two errors are equal where all that they hold prints alike: what a foreign crate says cannot be
+/// compared otherwise.
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
 }

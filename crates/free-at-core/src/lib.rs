@@ -1,49 +1,45 @@
-//! Threat models, input gradients and the Free adversarial trainer, on Burn.
+//! Threat models, attack primitives and the Free adversarial trainer, on Burn.
 //!
 //! From the ground up:
 //!
-//! - what an adversary may do: [`Epsilon`], [`Norm`], [`Bounds`], [`ThreatModel`];
-//! - what it wants: [`Objective`], [`Labels`], [`Target`];
+//! - what an adversary may do: [`Epsilon`], [`Norm`], [`Bounds`], [`ThreatModel`], and what it wants:
+//!   [`Goal`], [`Objective`];
 //! - what it acts on: [`Classifier`], [`Batch`], and [`FrozenModel`], which computes the gradient
 //!   of an objective in the input;
 //! - how it acts: the trait [`Attack`] (the attacks are in `free-at-attacks`), given an
-//!   [`AttackTask`], with [`Draws`] for whatever is random;
+//!   [`AttackTask`], with [`Draws`] for whatever is random; the parts that attacks are made of, [`Ascent`],
+//!   [`Search`] and [`Closest`];
 //! - training against it: [`train`], whose heart is [`FreeAdversarialTrainer`].
 //!
 //! Most programs use this through the crate `free-at`.
 
 mod attack;
-mod batch;
-mod bounds;
-mod classifier;
 mod draws;
-mod epsilon;
 mod error;
 pub mod files;
-mod gradient;
-mod norm;
-mod objective;
-mod perturbation;
-mod precision;
-mod rules;
-mod target;
-mod task;
+mod model;
+pub mod rows;
 mod threat;
 pub mod train;
 
-pub use attack::{Access, Attack, AttackParameters};
-pub use batch::{Batch, check_samples};
-pub use bounds::Bounds;
-pub use classifier::Classifier;
+pub use attack::ascent::Ascent;
+pub use attack::closest::{Closest, distances};
+pub use attack::interface::{Access, Attack, AttackParameters, unsupported_norm};
+pub use attack::search::{Pace, Search, Visit, drive};
+pub use attack::survivors::Turn;
+pub use attack::target::Target;
+pub use attack::task::{AttackTask, EIGHT_BIT_LEVELS};
 pub use draws::Draws;
-pub use epsilon::Epsilon;
 pub use error::Error;
-pub use gradient::{FrozenModel, InputGradient};
-pub use norm::Norm;
-pub use objective::{Labels, Objective};
-pub use perturbation::PerturbationSet;
-pub use rules::{Direction, FeatureRules, RuleError};
-pub use target::Target;
-pub use task::{AttackTask, EIGHT_BIT_LEVELS};
-pub use threat::ThreatModel;
-pub use train::{FreeAdversarialTrainer, FreeConfig};
+pub use model::batch::{Batch, check_samples};
+pub use model::classifier::{Classifier, Trainable};
+pub use model::frozen::{FrozenModel, InputGradient};
+pub use threat::bounds::Bounds;
+pub use threat::epsilon::Epsilon;
+pub use threat::feature_rules::{Direction, FeatureRules, RuleError};
+pub use threat::goal::Goal;
+pub use threat::norm::{Norm, Radius};
+pub use threat::objective::Objective;
+pub use threat::perturbation_set::PerturbationSet;
+pub use threat::threat_model::ThreatModel;
+pub use train::FreeAdversarialTrainer;

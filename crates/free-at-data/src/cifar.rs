@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::files::{find, read};
+use crate::reading::{find, read};
 use crate::source::{Memory, Pixels};
 use crate::{DataError, ImageDataset};
 
@@ -11,22 +11,22 @@ const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
 
 /// A version of the data set.
-struct Version {
+pub(crate) struct Version {
     /// Bytes before the pixels of a record; the last of them is the label.
-    labels: usize,
+    pub(crate) labels: usize,
     /// The folder inside the published archive.
-    folder: &'static str,
-    names: &'static [&'static str],
+    pub(crate) folder: &'static str,
+    pub(crate) names: &'static [&'static str],
 }
-
-const CIFAR10: Version =
-    Version { labels: 1, folder: "cifar-10-batches-bin", names: &super::cifar10::CLASS_NAMES };
-const CIFAR100: Version =
-    Version { labels: 2, folder: "cifar-100-binary", names: &super::cifar100::CLASS_NAMES };
 
 impl Version {
     /// The records of these files, of which none may be missing, with at most `most` each.
-    fn read(&self, folder: &Path, files: &[&str], most: usize) -> Result<ImageDataset, DataError> {
+    pub(crate) fn read(
+        &self,
+        folder: &Path,
+        files: &[&str],
+        most: usize,
+    ) -> Result<ImageDataset, DataError> {
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         for name in files {
             let path = find(folder, &[name.to_string(), format!("{}/{name}", self.folder)])?;
@@ -54,29 +54,6 @@ impl Version {
         let names = self.names.iter().map(ToString::to_string).collect();
         Ok(ImageDataset::in_memory(memory, names))
     }
-}
-
-pub(crate) fn cifar10_train(folder: &Path) -> Result<ImageDataset, DataError> {
-    let files = [
-        "data_batch_1.bin",
-        "data_batch_2.bin",
-        "data_batch_3.bin",
-        "data_batch_4.bin",
-        "data_batch_5.bin",
-    ];
-    CIFAR10.read(folder, &files, 10_000)
-}
-
-pub(crate) fn cifar10_test(folder: &Path) -> Result<ImageDataset, DataError> {
-    CIFAR10.read(folder, &["test_batch.bin"], 10_000)
-}
-
-pub(crate) fn cifar100_train(folder: &Path) -> Result<ImageDataset, DataError> {
-    CIFAR100.read(folder, &["train.bin"], 50_000)
-}
-
-pub(crate) fn cifar100_test(folder: &Path) -> Result<ImageDataset, DataError> {
-    CIFAR100.read(folder, &["test.bin"], 10_000)
 }
 
 #[cfg(test)]

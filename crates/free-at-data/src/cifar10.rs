@@ -5,11 +5,14 @@
 
 use std::path::Path;
 
-use crate::{DataError, ImageDataset, cifar};
+use crate::cifar::Version;
+use crate::{DataError, ImageDataset};
 
 /// What the classes are called.
 pub const CLASS_NAMES: [&str; 10] =
     ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+const CIFAR10: Version = Version { labels: 1, folder: "cifar-10-batches-bin", names: &CLASS_NAMES };
 
 /// The training images, from `data_batch_1.bin` to `data_batch_5.bin`.
 ///
@@ -25,7 +28,8 @@ pub const CLASS_NAMES: [&str; 10] =
 /// [`DataError::NoFolder`], [`DataError::NoFile`], [`DataError::File`], [`DataError::Length`],
 /// [`DataError::Label`].
 pub fn train(folder: &Path) -> Result<ImageDataset, DataError> {
-    cifar::cifar10_train(folder)
+    let files = [1, 2, 3, 4, 5].map(|number| format!("data_batch_{number}.bin"));
+    CIFAR10.read(folder, &files.each_ref().map(String::as_str), 10_000)
 }
 
 /// The test images, from `test_batch.bin`.
@@ -33,5 +37,5 @@ pub fn train(folder: &Path) -> Result<ImageDataset, DataError> {
 /// # Errors
 /// Those of [`train`].
 pub fn test(folder: &Path) -> Result<ImageDataset, DataError> {
-    cifar::cifar10_test(folder)
+    CIFAR10.read(folder, &["test_batch.bin"], 10_000)
 }

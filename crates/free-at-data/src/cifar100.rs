@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use crate::{DataError, ImageDataset, cifar};
+use crate::cifar::Version;
+use crate::{DataError, ImageDataset};
 
 /// What the (fine) classes are called.
 #[rustfmt::skip]
@@ -22,12 +23,14 @@ pub const CLASS_NAMES: [&str; 100] = [
     "train", "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
 ];
 
+const CIFAR100: Version = Version { labels: 2, folder: "cifar-100-binary", names: &CLASS_NAMES };
+
 /// The training images, from `train.bin`.
 ///
 /// # Errors
 /// Those of [`cifar10::train`](crate::cifar10::train).
 pub fn train(folder: &Path) -> Result<ImageDataset, DataError> {
-    cifar::cifar100_train(folder)
+    CIFAR100.read(folder, &["train.bin"], 50_000)
 }
 
 /// The test images, from `test.bin`.
@@ -35,5 +38,5 @@ pub fn train(folder: &Path) -> Result<ImageDataset, DataError> {
 /// # Errors
 /// Those of [`cifar10::train`](crate::cifar10::train).
 pub fn test(folder: &Path) -> Result<ImageDataset, DataError> {
-    cifar::cifar100_test(folder)
+    CIFAR100.read(folder, &["test.bin"], 10_000)
 }

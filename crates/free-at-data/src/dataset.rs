@@ -1,20 +1,18 @@
 //! Labelled images, in memory or in files.
 
-mod assembled;
+mod minibatches;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::data::dataloader::DataLoader;
 use burn::data::dataset::{Dataset, DatasetError};
-use burn::tensor::Device;
-use free_at_core::{Batch, Bounds, Error, check_samples};
+use free_at_core::{Bounds, Error, check_samples};
 use serde::{Deserialize, Serialize};
 
+use crate::error::DataError;
 use crate::order::shuffled;
 use crate::source::{Memory, Pixels, Raster, Source, SourceShape};
-use crate::transform::{DRAWS, draws};
-use crate::{DataError, Loading, Transform};
+use crate::transform::{DRAWS, Transform, draws};
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +40,7 @@ pub struct Image {
 ///
 /// // For training: augmented, in an order of its own each pass, prepared by two threads.
 /// let augmented = dataset.with_transforms(vec![Transform::PadCrop { pad: 1 }, Transform::Flip])?;
-/// let batches = augmented.loading(32).shuffled(0).with_workers(2).build(&Device::flex())?;
+/// let batches = augmented.loading(32).with_seed(0).with_workers(2).build(&Device::flex())?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -218,38 +216,6 @@ impl ImageDataset {
     pub fn with_transforms(&self, transforms: Vec<Transform>) -> Result<Self, DataError> {
         let shape = transformed(self.source.shape(), &transforms)?;
         Ok(Self { transforms: transforms.into(), shape, ..self.clone() })
-    }
-
-    /// All images in one batch.
-    ///
-    /// # Errors
-    /// Those of [`image`](Self::image), and [`DataError::Core`] with [`Error::EmptyBatch`] for none.
-    pub fn batch(&self, device: &Device) -> Result<Batch<4>, DataError> {
-        let indices: Vec<usize> = (0..self.len()).collect();
-        self.assemble(&indices, None)?.on(self, device)
-    }
-
-    /// Minibatches on `device`, reshuffled for each pass where a seed is given: the short form of
-    /// [`loading`](Self::loading).
-    ///
-    /// # Errors
-    /// [`Error::BatchSize`] for a batch size of 0.
-    pub fn loader(
-        &self,
-        batch_size: usize,
-        shuffle: Option<u64>,
-        device: &Device,
-    ) -> Result<Arc<dyn DataLoader<Batch<4>>>, Error> {
-        let loading = self.loading(batch_size);
-        match shuffle {
-            Some(seed) => loading.shuffled(seed).build(device),
-            None => loading.build(device),
-        }
-    }
-
-    /// Minibatches of `batch_size` images: the builder of a data loader.
-    pub fn loading(&self, batch_size: usize) -> Loading {
-        Loading::new(self.clone(), batch_size, self.is_costly())
     }
 
     /// Images that did not decode and were left out so far, by name.

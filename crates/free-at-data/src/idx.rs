@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::dataset::numbered;
-use crate::files::{find, read};
+use crate::reading::{find, read};
 use crate::source::{Memory, Pixels};
 use crate::{DataError, ImageDataset};
 

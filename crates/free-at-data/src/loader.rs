@@ -8,38 +8,18 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
-use free_at_core::Batch;
+use free_at_core::{Batch, Error};
 
+use crate::error::DataError;
+use crate::loading::Loading;
 use crate::order::shuffled;
-use crate::{DataError, Loading};
+use crate::samples::Samples;
 
 /// Minibatches that each thread prepares ahead.
 const PREFETCH: usize = 2;
 
 /// A pass that no run comes to: its order is that of the slices.
 const SLICES: u64 = u64::MAX;
-
-/// Labelled samples, of which minibatches of `Batch<D>` can be made.
-pub(crate) trait Samples<const D: usize>: Clone + Send + Sync + 'static {
-    /// A minibatch on the host.
-    type Prepared: Send + 'static;
-
-    fn count(&self) -> usize;
-
-    /// The samples with these indices, in this order.
-    fn choose(&self, indices: Vec<usize>) -> Self;
-
-    /// The samples with these indices, in one piece; nothing if none of them can be read. `random` is a
-    /// seed and the number of the pass.
-    fn prepare(
-        &self,
-        indices: &[usize],
-        random: Option<(u64, u64)>,
-    ) -> Result<Option<Self::Prepared>, DataError>;
-
-    /// What was prepared, on `device`.
-    fn send(&self, prepared: Self::Prepared, device: &Device) -> Result<Batch<D>, DataError>;
-}
 
 pub(crate) struct Loader<S> {
     loading: Loading<S>,
@@ -51,6 +31,20 @@ pub(crate) struct Loader<S> {
 impl<S> Loader<S> {
     pub(crate) fn new(loading: Loading<S>, device: Device) -> Self {
         Self { loading, device, passes: AtomicU64::new(0) }
+    }
+}
+
+/// The loader of minibatches on `device`.
+///
+/// # Errors
+/// [`Error::BatchSize`] for a batch size of 0.
+pub(crate) fn build<S: Samples<D>, const D: usize>(
+    loading: Loading<S>,
+    device: &Device,
+) -> Result<Arc<dyn DataLoader<Batch<D>>>, Error> {
+    match loading.batch_size {
+        0 => Err(Error::BatchSize),
+        _ => Ok(Arc::new(Loader::new(loading, device.clone()))),
     }
 }
 

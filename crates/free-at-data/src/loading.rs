@@ -1,22 +1,16 @@
 //! How minibatches are prepared.
 
-use std::sync::Arc;
+use crate::samples::Samples;
 
-use burn::data::dataloader::DataLoader;
-use burn::tensor::Device;
-use free_at_core::{Batch, Error};
-
-use crate::loader::{Loader, Samples};
-use crate::{ImageDataset, Table};
-
-/// Builds a data loader over an [`ImageDataset`], from [`ImageDataset::loading`], or over a [`Table`], from
-/// [`Table::loading`].
+/// Builds a data loader over the data set `S`: an [`ImageDataset`](crate::ImageDataset), from its
+/// [`loading`](crate::ImageDataset::loading), or a [`Table`](crate::Table), from
+/// [`Table::loading`](crate::Table::loading).
 ///
 /// What it yields depends on the seeds alone, neither on the number of threads nor on their speed, so a run
 /// can be repeated, and one that was stopped sees what it would have seen. (Burn's own loader with
 /// worker threads yields minibatches in the order in which they happen to be ready.)
 #[derive(Debug, Clone)]
-pub struct Loading<S = ImageDataset> {
+pub struct Loading<S> {
     pub(crate) dataset: S,
     pub(crate) batch_size: usize,
     pub(crate) shuffle: Option<u64>,
@@ -36,7 +30,7 @@ impl<S> Loading<S> {
     /// Another order for each pass, and random transforms, both from this seed. Default: the order of the data
     /// set, and the middle of what a random transform could do.
     #[must_use]
-    pub fn shuffled(mut self, seed: u64) -> Self {
+    pub fn with_seed(mut self, seed: u64) -> Self {
         self.shuffle = Some(seed);
         self
     }
@@ -56,16 +50,6 @@ impl<S> Loading<S> {
         self
     }
 
-    fn on<const D: usize>(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<D>>>, Error>
-    where
-        S: Samples<D>,
-    {
-        match self.batch_size {
-            0 => Err(Error::BatchSize),
-            _ => Ok(Arc::new(Loader::new(self, device.clone()))),
-        }
-    }
-
     /// Samples in a pass.
     pub(crate) fn samples<const D: usize>(&self) -> usize
     where
@@ -76,25 +60,5 @@ impl<S> Loading<S> {
             true => all - all % self.batch_size,
             false => all,
         }
-    }
-}
-
-impl Loading<ImageDataset> {
-    /// The loader of minibatches on `device`.
-    ///
-    /// # Errors
-    /// [`Error::BatchSize`] for a batch size of 0.
-    pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<4>>>, Error> {
-        self.on(device)
-    }
-}
-
-impl Loading<Table> {
-    /// The loader of minibatches on `device`.
-    ///
-    /// # Errors
-    /// [`Error::BatchSize`] for a batch size of 0.
-    pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<2>>>, Error> {
-        self.on(device)
     }
 }

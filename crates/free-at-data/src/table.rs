@@ -13,9 +13,11 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
 use free_at_core::{Batch, Bounds, Error, ThreatModel};
 
-use crate::loader::Samples;
+use crate::error::DataError;
+use crate::loader;
+use crate::loading::Loading;
 use crate::order::shuffled;
-use crate::{DataError, Loading};
+use crate::samples::Samples;
 use encoding::Encoding;
 use raw::Raw;
 
@@ -203,7 +205,7 @@ impl Table {
     ) -> Result<Arc<dyn DataLoader<Batch<2>>>, Error> {
         let loading = self.loading(batch_size);
         match shuffle {
-            Some(seed) => loading.shuffled(seed).build(device),
+            Some(seed) => loading.with_seed(seed).build(device),
             None => loading.build(device),
         }
     }
@@ -233,6 +235,16 @@ impl Table {
             true => Ok(()),
             false => Err(Error::FeatureCount { what: "the row", expected, found }),
         }
+    }
+}
+
+impl Loading<Table> {
+    /// The loader of minibatches on `device`.
+    ///
+    /// # Errors
+    /// [`Error::BatchSize`] for a batch size of 0.
+    pub fn build(self, device: &Device) -> Result<Arc<dyn DataLoader<Batch<2>>>, Error> {
+        loader::build(self, device)
     }
 }
 

@@ -118,7 +118,7 @@ impl std::fmt::Display for Mismatch {
             .collect();
         let parts = [
             list("missing", &self.missing, "is it another architecture?"),
-            list("not used", &self.unused, "`Checkpoint::ignoring` passes over what is not needed"),
+            list("not used", &self.unused, "`Weights::ignoring` passes over what is not needed"),
             list("of another shape", &shapes, "check width, channels and classes"),
             list("of another type", &self.wrong_type, "weights are floats"),
         ];

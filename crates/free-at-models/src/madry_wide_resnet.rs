@@ -12,7 +12,7 @@ use free_at_core::{Classifier, Error};
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, stages};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{
     ModelError, PerImageStandardize, PerImageStandardizeConfig, PyTorchNames, Summarize, Summary,
@@ -147,13 +147,13 @@ impl Summarize for MadryWideResNet {
         let [width, channels, ..] = self.conv1.weight.shape().dims::<4>();
         let widen = self.bn1.gamma.shape()[0] / (4 * width);
         let name = format!("Madry's WRN-{}-{widen}", 6 * self.blocks[0].len() + 2);
-        let mut sheet = Sheet::of_images(name, sample, channels)?;
-        sheet.conv(&self.conv1)?;
-        sheet.part("conv1");
-        sheet.stages("block", &self.blocks, Block::write)?;
-        sheet.norm(&self.bn1);
-        sheet.part("bn1");
-        sheet.head("fc", &self.fc)
+        let mut trace = ShapeTrace::of_images(name, sample, channels)?;
+        trace.conv(&self.conv1)?;
+        trace.part("conv1");
+        trace.stages("block", &self.blocks, Block::write)?;
+        trace.norm(&self.bn1);
+        trace.part("bn1");
+        trace.head("fc", &self.fc)
     }
 }
 
@@ -218,17 +218,17 @@ impl Block {
         }
     }
 
-    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
-        let trunk = sheet.shape();
-        sheet.norm(&self.bn1);
-        sheet.conv(&self.conv1)?;
-        sheet.norm(&self.bn2);
-        sheet.conv(&self.conv2)?;
-        sheet.shortcut(trunk, |sheet| {
+    fn write(&self, trace: &mut ShapeTrace) -> Result<(), Error> {
+        let trunk = trace.shape();
+        trace.norm(&self.bn1);
+        trace.conv(&self.conv1)?;
+        trace.norm(&self.bn2);
+        trace.conv(&self.conv2)?;
+        trace.shortcut(trunk, |trace| {
             if let Some(pool) = &self.pool {
-                sheet.window(pool.kernel_size, pool.stride, &pool.padding)?;
+                trace.window(pool.kernel_size, pool.stride, &pool.padding)?;
             }
-            sheet.zeros(self.new_channels);
+            trace.zeros(self.new_channels);
             Ok(())
         })
     }

@@ -9,7 +9,7 @@ use free_at_core::{Classifier, Error};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
 
@@ -89,12 +89,12 @@ impl Classifier<2> for Mlp {
 impl Summarize for Mlp {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
         let features = self.layers.first().map_or(0, |layer| layer.weight.shape()[0]);
-        let mut sheet = Sheet::of_rows("Mlp".into(), sample, features)?;
+        let mut trace = ShapeTrace::of_rows("Mlp".into(), sample, features)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            sheet.linear(layer)?;
-            sheet.part(&format!("layer {}", index + 1));
+            trace.linear(layer)?;
+            trace.part(&format!("layer {}", index + 1));
         }
-        Ok(sheet.finish())
+        Ok(trace.finish())
     }
 }
 

@@ -10,7 +10,7 @@ use free_at_core::{Classifier, Error};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
 
 /// Channels after the first and the second convolution.
@@ -125,17 +125,17 @@ impl Classifier<4> for MnistCnn {
 impl Summarize for MnistCnn {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
         let channels = self.conv1.weight.shape()[1];
-        let mut sheet = Sheet::of_images("MnistCnn".into(), sample, channels)?;
-        sheet.conv(&self.conv1)?;
-        sheet.part("conv1");
-        sheet.conv(&self.conv2)?;
-        sheet.part("conv2");
-        sheet.flatten();
-        sheet.linear(&self.fc1)?;
-        sheet.part("fc1");
-        sheet.linear(&self.fc2)?;
-        sheet.part("fc2");
-        Ok(sheet.finish())
+        let mut trace = ShapeTrace::of_images("MnistCnn".into(), sample, channels)?;
+        trace.conv(&self.conv1)?;
+        trace.part("conv1");
+        trace.conv(&self.conv2)?;
+        trace.part("conv2");
+        trace.flatten();
+        trace.linear(&self.fc1)?;
+        trace.part("fc1");
+        trace.linear(&self.fc2)?;
+        trace.part("fc2");
+        Ok(trace.finish())
     }
 }
 

@@ -6,9 +6,9 @@ use free_at_core::{Classifier, Error};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Checkpoint, MadryWideResNet, MadryWideResNetConfig, MnistCnn, MnistCnnConfig, ModelError,
-    PreActResNet, PreActResNetConfig, PyTorchNames, ResNet, ResNetConfig, SmallCnn, SmallCnnConfig,
-    Stem, Summarize, Summary, WideResNet, WideResNetConfig,
+    MadryWideResNet, MadryWideResNetConfig, MnistCnn, MnistCnnConfig, ModelError, PreActResNet,
+    PreActResNetConfig, PyTorchNames, ResNet, ResNetConfig, SmallCnn, SmallCnnConfig, Stem,
+    Summarize, Summary, Weights, WideResNet, WideResNetConfig,
 };
 
 /// The expression for whichever network it is of.
@@ -106,7 +106,7 @@ impl NetworkConfig {
     /// The same with width, channels and classes, a ResNet's stem, a PreActResNet's last norm and an
     /// MnistCnn's (square) image as they are in `checkpoint`, as far as it has tensors of such names.
     #[must_use]
-    pub fn fitted(mut self, checkpoint: &Checkpoint) -> Self {
+    pub fn fitted(mut self, checkpoint: &Weights) -> Self {
         let Sizes { width, channels, classes, first, last } = self.sizes();
         if let Some([to, from, ..]) = checkpoint.shape(first) {
             *channels = *from;

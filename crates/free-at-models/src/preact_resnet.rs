@@ -11,7 +11,7 @@ use free_at_core::{Classifier, Error};
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, layout, stages};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
 
@@ -135,15 +135,15 @@ impl Summarize for PreActResNet {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
         let convolutions: usize = self.layers.iter().flatten().map(Block::convolutions).sum();
         let name = format!("PreActResNet-{}", convolutions + 2);
-        let mut sheet = Sheet::of_images(name, sample, self.conv1.weight.shape()[1])?;
-        sheet.conv(&self.conv1)?;
-        sheet.part("conv1");
-        sheet.stages("layer", &self.layers, Block::write)?;
+        let mut trace = ShapeTrace::of_images(name, sample, self.conv1.weight.shape()[1])?;
+        trace.conv(&self.conv1)?;
+        trace.part("conv1");
+        trace.stages("layer", &self.layers, Block::write)?;
         if let Some(bn) = &self.bn {
-            sheet.norm(bn);
-            sheet.part("bn");
+            trace.norm(bn);
+            trace.part("bn");
         }
-        sheet.head("linear", &self.linear)
+        trace.head("linear", &self.linear)
     }
 }
 
@@ -212,16 +212,16 @@ impl Block {
         2 + usize::from(self.conv3.is_some())
     }
 
-    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
-        let trunk = sheet.shape();
-        sheet.norm(&self.bn1);
-        sheet.conv(&self.conv1)?;
-        sheet.norm(&self.bn2);
-        sheet.conv(&self.conv2)?;
+    fn write(&self, trace: &mut ShapeTrace) -> Result<(), Error> {
+        let trunk = trace.shape();
+        trace.norm(&self.bn1);
+        trace.conv(&self.conv1)?;
+        trace.norm(&self.bn2);
+        trace.conv(&self.conv2)?;
         if let (Some(bn3), Some(conv3)) = (&self.bn3, &self.conv3) {
-            sheet.norm(bn3);
-            sheet.conv(conv3)?;
+            trace.norm(bn3);
+            trace.conv(conv3)?;
         }
-        sheet.shortcut(trunk, |sheet| self.shortcut.iter().try_for_each(|conv| sheet.conv(conv)))
+        trace.shortcut(trunk, |trace| self.shortcut.iter().try_for_each(|conv| trace.conv(conv)))
     }
 }

@@ -12,7 +12,7 @@ use free_at_core::{Classifier, Error};
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, layout, stages};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
 
@@ -164,15 +164,15 @@ impl Summarize for ResNet {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
         let convolutions: usize = self.layers.iter().flatten().map(Block::convolutions).sum();
         let name = format!("ResNet-{}", convolutions + 2);
-        let mut sheet = Sheet::of_images(name, sample, self.conv1.weight.shape()[1])?;
-        sheet.conv(&self.conv1)?;
-        sheet.norm(&self.bn1);
+        let mut trace = ShapeTrace::of_images(name, sample, self.conv1.weight.shape()[1])?;
+        trace.conv(&self.conv1)?;
+        trace.norm(&self.bn1);
         if let Some(pool) = &self.pool {
-            sheet.window(pool.kernel_size, pool.stride, &pool.padding)?;
+            trace.window(pool.kernel_size, pool.stride, &pool.padding)?;
         }
-        sheet.part("conv1");
-        sheet.stages("layer", &self.layers, Block::write)?;
-        sheet.head("fc", &self.fc)
+        trace.part("conv1");
+        trace.stages("layer", &self.layers, Block::write)?;
+        trace.head("fc", &self.fc)
     }
 }
 
@@ -249,20 +249,20 @@ impl Block {
         2 + usize::from(self.conv3.is_some())
     }
 
-    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
-        let trunk = sheet.shape();
-        sheet.conv(&self.conv1)?;
-        sheet.norm(&self.bn1);
-        sheet.conv(&self.conv2)?;
-        sheet.norm(&self.bn2);
+    fn write(&self, trace: &mut ShapeTrace) -> Result<(), Error> {
+        let trunk = trace.shape();
+        trace.conv(&self.conv1)?;
+        trace.norm(&self.bn1);
+        trace.conv(&self.conv2)?;
+        trace.norm(&self.bn2);
         if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            sheet.conv(conv3)?;
-            sheet.norm(bn3);
+            trace.conv(conv3)?;
+            trace.norm(bn3);
         }
-        sheet.shortcut(trunk, |sheet| {
+        trace.shortcut(trunk, |trace| {
             if let Some((conv, norm)) = &self.downsample {
-                sheet.conv(conv)?;
-                sheet.norm(norm);
+                trace.conv(conv)?;
+                trace.norm(norm);
             }
             Ok(())
         })

@@ -11,7 +11,7 @@ use free_at_core::{Classifier, Error};
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::{ModelError, Normalize, NormalizeConfig, PyTorchNames, Summarize, Summary};
 
 /// Configuration of [`SmallCnn`].
@@ -110,15 +110,16 @@ impl Classifier<4> for SmallCnn {
 
 impl Summarize for SmallCnn {
     fn summary(&self, sample: &[usize]) -> Result<Summary, Error> {
-        let mut sheet = Sheet::of_images("SmallCnn".into(), sample, self.normalize.channels())?;
+        let mut trace =
+            ShapeTrace::of_images("SmallCnn".into(), sample, self.normalize.channels())?;
         for (name, block) in
             [("first", &self.first), ("second", &self.second), ("third", &self.third)]
         {
-            sheet.conv(&block.conv)?;
-            sheet.norm(&block.norm);
-            sheet.part(name);
+            trace.conv(&block.conv)?;
+            trace.norm(&block.norm);
+            trace.part(name);
         }
-        sheet.head("output", &self.output)
+        trace.head("output", &self.output)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Weights in and out of PyTorch.
 
-mod checkpoint;
 mod detach;
 mod names;
 mod save;
+mod weight_file;
 
-pub use checkpoint::Checkpoint;
 pub use names::PyTorchNames;
 pub use save::save;
+pub use weight_file::Weights;
 
 pub(crate) use names::renumber;

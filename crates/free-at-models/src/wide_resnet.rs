@@ -11,7 +11,7 @@ use free_at_core::{Classifier, Error};
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
 use crate::layers::{batch_norm, global_average, stages};
-use crate::sheet::Sheet;
+use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
 
@@ -160,13 +160,13 @@ impl Summarize for WideResNet {
         let [width, channels, ..] = self.conv1.weight.shape().dims::<4>();
         let widen = self.bn1.gamma.shape()[0] / (4 * width);
         let name = format!("WRN-{}-{widen}", 6 * self.blocks[0].len() + 4);
-        let mut sheet = Sheet::of_images(name, sample, channels)?;
-        sheet.conv(&self.conv1)?;
-        sheet.part("conv1");
-        sheet.stages("block", &self.blocks, Block::write)?;
-        sheet.norm(&self.bn1);
-        sheet.part("bn1");
-        sheet.head("fc", &self.fc)
+        let mut trace = ShapeTrace::of_images(name, sample, channels)?;
+        trace.conv(&self.conv1)?;
+        trace.part("conv1");
+        trace.stages("block", &self.blocks, Block::write)?;
+        trace.norm(&self.bn1);
+        trace.part("bn1");
+        trace.head("fc", &self.fc)
     }
 }
 
@@ -215,12 +215,12 @@ impl Block {
         self.conv2.forward(self.dropout.forward(y)) + shortcut
     }
 
-    fn write(&self, sheet: &mut Sheet) -> Result<(), Error> {
-        let trunk = sheet.shape();
-        sheet.norm(&self.bn1);
-        sheet.conv(&self.conv1)?;
-        sheet.norm(&self.bn2);
-        sheet.conv(&self.conv2)?;
-        sheet.shortcut(trunk, |sheet| self.shortcut.iter().try_for_each(|conv| sheet.conv(conv)))
+    fn write(&self, trace: &mut ShapeTrace) -> Result<(), Error> {
+        let trunk = trace.shape();
+        trace.norm(&self.bn1);
+        trace.conv(&self.conv1)?;
+        trace.norm(&self.bn2);
+        trace.conv(&self.conv2)?;
+        trace.shortcut(trunk, |trace| self.shortcut.iter().try_for_each(|conv| trace.conv(conv)))
     }
 }

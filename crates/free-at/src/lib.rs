@@ -8,9 +8,8 @@
 //! # Train, then attack
 //!
 //! ```
-//! use burn::optim::SgdConfig;
-//! use burn::optim::lr_scheduler::constant::ConstantLr;
-//! use burn::tensor::Device;
+//! use free_at::burn::optim::SgdConfig;
+//! use free_at::burn::tensor::Device;
 //! use free_at::prelude::*;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,15 +23,15 @@
 //! let test = digits::test().take(32).loader(32, None, &Device::default())?;
 //!
 //! let model = SmallCnnConfig::new(1, digits::CLASSES).init(trainer.device());
-//! let result = trainer
-//!     .training(&artifacts, train, test.clone())  // Burn's SupervisedTraining
-//!     .num_epochs(trainer.epochs(8))              // 8 / m passes over the data
-//!     .launch(trainer.learner(model, SgdConfig::new().init(), ConstantLr::new(0.05))?);
+//! let trained = trainer
+//!     .run(&artifacts, train, test.clone())       // checkpoints and metrics; goes on where it was
+//!     .passes(trainer.passes(8))                  // 8 / m passes over the data
+//!     .launch(model, SgdConfig::new().init(), 0.05)?;
 //!
 //! let report = Evaluation::new(threat)
 //!     .attack(Fgsm::new())
 //!     .attack(Pgd::new(20).with_restarts(2))
-//!     .run(&result.model.into_classifier(), &*test)?;
+//!     .run(&trained.model, &*test)?;
 //! println!("{report}");
 //! # std::fs::remove_dir_all(&artifacts)?;
 //! # Ok(())
@@ -41,11 +40,16 @@
 //!
 //! # The rooms
 //!
-//! - [`core`]: threat models, input gradients, [`core::train`] with the trainers;
-//! - [`attacks`]: from FGSM to AutoAttack, and the evaluation;
+//! - here: threat models ([`ThreatModel`], [`Epsilon`], [`Norm`], [`Bounds`]), what an attack wants ([`Goal`],
+//!   [`Objective`]), what it acts on ([`Classifier`], [`Batch`], [`FrozenModel`]);
+//! - [`train`]: the trainers, a run in one call, the guard;
+//! - [`attacks`]: from FGSM to AutoAttack, the evaluation, and the parts that attacks are made of;
 //! - [`models`]: networks, weights from and to PyTorch, normalisation as a layer;
 //! - [`data`]: embedded digits, image data sets, tables;
+//! - [`recipe`]: published training recipes;
 //! - [`observe`]: other uses of the input gradient: norms, alignment, saliency maps, hard samples.
+//!
+//! [`burn`] is the Burn that all of it is built on: no other dependency is needed.
 //!
 //! # Backends
 //!
@@ -55,37 +59,28 @@
 pub mod observe;
 pub mod recipe;
 
+pub use burn;
+
 pub use free_at_attacks as attacks;
-pub use free_at_core as core;
 pub use free_at_data as data;
 pub use free_at_models as models;
 
-pub use free_at_core::Error;
-pub use free_at_core::train;
+pub use free_at_core::{
+    Batch, Bounds, Classifier, Direction, Draws, Epsilon, Error, FeatureRules, FrozenModel, Goal,
+    InputGradient, Norm, Objective, PerturbationSet, Radius, RuleError, ThreatModel, Trainable,
+    check_samples, files, rows, train,
+};
 
 /// What most programs import.
 pub mod prelude {
-    pub use crate::recipe::{Recipe, RecipeError, Schedule};
-    pub use free_at_attacks::{
-        Apgd, ApgdT, AutoAttack, Bim, Cw, Evaluation, FabT, Fgsm, MiFgsm, Pgd, RFgsm,
-        RobustnessReport, Square,
-    };
+    pub use crate::recipe::Recipe;
+    pub use free_at_attacks::{Attack, AutoAttack, Evaluation, Fgsm, Pgd, RobustnessReport};
     pub use free_at_core::train::{
-        AdversarialConfig, AdversarialTrainer, Clamp, FastAdversarialTrainer, FastConfig,
-        FreeAdversarialTrainer, FreeConfig, GradientPenalty, StandardConfig, StandardTrainer,
+        AdversarialConfig, AdversarialTrainer, Adversary, Checkpoints, FastAdversarialTrainer,
+        FastConfig, FreeAdversarialTrainer, FreeConfig, Guard, StandardConfig, StandardTrainer,
         Trainer,
     };
-    pub use free_at_core::{
-        Attack, AttackTask, Batch, Bounds, Classifier, Draws, Epsilon, Error, FeatureRules,
-        FrozenModel, Labels, Norm, Objective, Target, ThreatModel,
-    };
-    pub use free_at_data::{
-        Image, ImageDataset, ImageFolder, Table, TableConfig, Transform, digits,
-    };
-    pub use free_at_models::{
-        Checkpoint, MadryWideResNet, MadryWideResNetConfig, Mlp, MlpConfig, MnistCnn,
-        MnistCnnConfig, ModelError, Network, NetworkConfig, Normalize, NormalizeConfig, Normalized,
-        PerImageStandardize, PerImageStandardizeConfig, PreActResNet, PreActResNetConfig, ResNet,
-        ResNetConfig, SmallCnn, SmallCnnConfig, Stem, Summarize, WideResNet, WideResNetConfig,
-    };
+    pub use free_at_core::{Batch, Bounds, Classifier, Epsilon, Error, ThreatModel};
+    pub use free_at_data::{ImageDataset, TableConfig, digits};
+    pub use free_at_models::{NetworkConfig, SmallCnnConfig, Summarize};
 }

@@ -37,12 +37,14 @@
 //! ```
 
 mod alignment;
+mod error;
 mod hardest;
 mod mean;
 mod norm;
 mod saliency;
 
 pub use alignment::GradientAlignment;
+pub use error::ObserverError;
 pub use hardest::{HardSample, HardestSamples};
 pub use norm::GradientNorm;
 pub use saliency::SaliencyMaps;

@@ -4,12 +4,12 @@
 mod error;
 mod rate;
 mod schedule;
-mod sgd;
+mod sgd_recipe;
 
 use std::fmt;
 
 use burn::tensor::Device;
-use free_at_core::train::{Clamp, FreeConfig};
+use free_at_core::train::{Adversary, Clamp, FreeConfig};
 use free_at_core::{Epsilon, ThreatModel};
 use free_at_data::Transform;
 use free_at_models::{Network, NetworkConfig, NormalizeConfig, Normalized};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use error::RecipeError;
 pub use rate::Rate;
 pub use schedule::{Schedule, StepSchedule};
-pub use sgd::{Decayed, Sgd};
+pub use sgd_recipe::{Decayed, SgdRecipe};
 
 /// All that a training needs beside its data: every value that a published program has.
 ///
@@ -46,12 +46,12 @@ pub struct Recipe {
     pub threat: ThreatModel,
     /// m of Free-m.
     pub replays: usize,
-    /// How far Free-m's δ moves in a replay, in the unit of ε; ε if there is none.
-    pub step_size: Option<f64>,
+    /// How far Free-m's δ moves in a replay; ε if there is none.
+    pub step_size: Option<Epsilon>,
     /// Where Free-m keeps the input bounds.
     pub clamp: Clamp,
     /// The optimiser.
-    pub sgd: Sgd,
+    pub sgd: SgdRecipe,
     /// The learning rate over the training.
     pub rate: Rate,
     /// Augmentation of training images.
@@ -114,7 +114,7 @@ impl Recipe {
             replays: 8,
             step_size: None,
             clamp: Clamp::InForward,
-            sgd: Sgd { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights },
+            sgd: SgdRecipe { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights },
             rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![0.5, 0.75] },
             transforms: vec![Transform::PadCrop { pad: 2 }, Transform::Flip],
             evaluation: Vec::new(),
@@ -135,7 +135,7 @@ impl Recipe {
             replays: 4,
             step_size: None,
             clamp: Clamp::InForward,
-            sgd: Sgd { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All },
+            sgd: SgdRecipe { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All },
             rate: Rate::EveryEpochs { rate: 0.1, factor: 0.1, epochs: 30 },
             transforms: vec![Transform::RandomResizedCrop { size: 224 }, Transform::Flip],
             evaluation: vec![
@@ -163,7 +163,7 @@ impl Recipe {
             replays: 8,
             step_size: None,
             clamp: Clamp::OnUpdate,
-            sgd: Sgd { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
+            sgd: SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Triangle { peak: 0.04 },
             transforms: vec![Transform::PadCrop { pad: 4 }, Transform::Flip],
             evaluation: Vec::new(),
@@ -198,7 +198,7 @@ impl Recipe {
             replays: 8,
             step_size: None,
             clamp: Clamp::InForward,
-            sgd: Sgd { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
+            sgd: SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Cosine { rate: 0.1 },
             transforms: Vec::new(),
             evaluation: Vec::new(),
@@ -236,16 +236,21 @@ impl Recipe {
         self.schedule(self.replays, 1).check()
     }
 
+    /// Whom the recipe trains against.
+    pub fn adversary(&self) -> Adversary {
+        let adversary = Adversary::new(self.threat.clone());
+        match self.step_size {
+            Some(step_size) => adversary.with_step_size(step_size),
+            None => adversary,
+        }
+    }
+
     /// Free-m as the recipe has it.
     pub fn free(&self) -> FreeConfig {
-        let free = FreeConfig::new(self.threat.clone())
+        FreeConfig::new(self.adversary())
             .with_replays(self.replays)
             .with_clamp(self.clamp)
-            .with_batch_size(self.batch_size);
-        match self.step_size {
-            Some(step_size) => free.with_step_size(step_size),
-            None => free,
-        }
+            .with_batch_size(self.batch_size)
     }
 
     /// Passes over data of so many minibatches, by a method that replays each so often (m for Free-m,
@@ -300,7 +305,7 @@ impl fmt::Display for Recipe {
             Length::Steps(steps) => format!("{steps} optimiser steps"),
             Length::Epochs(epochs) => format!("{epochs} epochs, divided by the replays"),
         };
-        let step_size = self.step_size.unwrap_or(self.threat.epsilon().value());
+        let step_size = self.step_size.unwrap_or(self.threat.epsilon()).value();
         let clamp = match self.clamp {
             Clamp::InForward => "in the forward pass",
             Clamp::OnUpdate => "when the perturbation moves",

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let mut adam = AdamConfig::new().init();
     let train = digits::train().loader(64, Some(0), device)?;
-    for _ in 0..trainer.epochs(32) {
+    for _ in 0..trainer.passes(32) {
         for batch in train.iter() {
             let batch = batch?;
             for _ in 0..trainer.replays() {

@@ -1,9 +1,8 @@
 //! The state of an APGD run, sample by sample, and its step-size rule.
 
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
+use free_at_core::rows::{column, for_each_feature};
 use free_at_core::{InputGradient, PerturbationSet};
-
-use crate::standing::{column, per_sample};
 
 /// How much of a step follows the gradient; the rest follows the step before.
 const ALONG_GRADIENT: f64 = 0.75;
@@ -78,7 +77,7 @@ impl<const D: usize> Climb<D> {
         self.compared = self.value.clone();
 
         let better = self.value.clone().greater(self.best_value.clone());
-        let rows = per_sample(better.clone(), &self.delta);
+        let rows = for_each_feature(better.clone(), &self.delta);
         self.best = self.best.clone().mask_where(rows.clone(), self.delta.clone());
         self.best_gradient = self.best_gradient.clone().mask_where(rows, self.gradient.clone());
         self.best_value = self.best_value.clone().mask_where(better, self.value.clone());
@@ -96,7 +95,7 @@ impl<const D: usize> Climb<D> {
 
         let half = self.step_size.clone().mul_scalar(0.5);
         self.step_size = self.step_size.clone().mask_where(self.halved.clone(), half);
-        let rows = per_sample(self.halved.clone(), &self.delta);
+        let rows = for_each_feature(self.halved.clone(), &self.delta);
         self.delta = self.delta.clone().mask_where(rows.clone(), self.best.clone());
         self.gradient = self.gradient.clone().mask_where(rows, self.best_gradient.clone());
     }

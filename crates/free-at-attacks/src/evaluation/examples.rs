@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use free_at_core::Error;
+use free_at_core::{Error, files};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::samples::Samples;
 use super::tally::Finding;
-use free_at_core::files;
 
 /// Of each sample its adversarial example, or the sample itself where no attack broke it.
 pub(super) struct Examples {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use free_at_core::{Attack, Bounds, Error, Target, ThreatModel};
 
+use crate::error::EvaluationError;
 use crate::progress::Progress;
 
 /// The parameters of an evaluation, as its builder describes them.
@@ -16,7 +17,7 @@ pub(super) struct Plan<const D: usize> {
     pub(super) seed: u64,
     pub(super) batch_size: Option<usize>,
     pub(super) cascade: bool,
-    pub(super) eight_bit: bool,
+    pub(super) quantized: bool,
     pub(super) progress: Option<Arc<dyn Progress>>,
     pub(super) record: Option<PathBuf>,
     pub(super) examples: Option<PathBuf>,
@@ -31,7 +32,7 @@ impl<const D: usize> Plan<D> {
             seed: 0,
             batch_size: None,
             cascade: true,
-            eight_bit: false,
+            quantized: false,
             progress: None,
             record: None,
             examples: None,
@@ -43,23 +44,24 @@ impl<const D: usize> Plan<D> {
     }
 
     /// Accepts what can be told to make sense before the data are read.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self) -> Result<(), EvaluationError> {
         self.threat.check()?;
         self.attacks.iter().try_for_each(|attack| attack.check())?;
         if self.batch_size == Some(0) {
-            return Err(Error::BatchSize);
+            return Err(Error::BatchSize.into());
         }
-        if self.eight_bit && *self.threat.bounds() != Bounds::default() {
+        if self.quantized && *self.threat.bounds() != Bounds::default() {
             return Err(Error::Unsupported {
-                attack: "the accuracy with 8 bits",
+                attack: "the accuracy with 8 bits".into(),
                 what: format!("input bounds {:?}", self.threat.bounds()),
-                instead: "have images in [0, 1], the default bounds",
-            });
+                instead: "have images in [0, 1], the default bounds".into(),
+            }
+            .into());
         }
         let names: Vec<String> = self.attacks.iter().map(|attack| attack.name()).collect();
         match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
-            Some((_, name)) => Err(Error::DuplicateAttack { name: name.clone() }),
-            None if names.is_empty() => Err(Error::NoAttack),
+            Some((_, name)) => Err(EvaluationError::DuplicateAttack { name: name.clone() }),
+            None if names.is_empty() => Err(EvaluationError::NoAttack),
             None => Ok(()),
         }
     }

@@ -9,10 +9,11 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use free_at_core::Error;
+use free_at_core::files::{self, damaged, failed};
 use serde::{Deserialize, Serialize};
 
 use super::tally::Finding;
-use free_at_core::files::{self, damaged, failed};
+use crate::error::EvaluationError;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -22,7 +23,7 @@ struct Header {
     features: usize,
 }
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A finding with the adversarial examples of what it broke, one after the other.
 pub(super) type WithExamples = (Finding, Vec<f32>);
@@ -40,7 +41,7 @@ impl Record {
         path: &Path,
         hash: &str,
         features: Option<usize>,
-    ) -> Result<(Self, Vec<WithExamples>), Error> {
+    ) -> Result<(Self, Vec<WithExamples>), EvaluationError> {
         if !path.exists() {
             let header = Header {
                 free_at_record: FORMAT,
@@ -68,16 +69,24 @@ impl Record {
         let header = entries.next().map(|(_, line)| serde_json::from_str::<Header>(line));
         let header = match header {
             Some(Ok(header)) if header.free_at_record == FORMAT => header,
-            _ => return Err(damaged(path, "line 1 is no header of a record")),
+            Some(Ok(Header { free_at_record: version, .. })) => {
+                let reason = format!(
+                    "it has version {version}, this program reads version {FORMAT}: go on with the version of \
+                     free-at that began it, or begin anew with another record"
+                );
+                return Err(failed(path, reason).into());
+            }
+            _ => return Err(damaged(path, "line 1 is no header of a record").into()),
         };
         if header.hash != hash {
             let path = path.display().to_string();
-            return Err(Error::OtherEvaluation { path, expected: hash.into(), found: header.hash });
+            let (expected, found) = (hash.into(), header.hash);
+            return Err(EvaluationError::OtherEvaluation { path, expected, found });
         }
         if header.features != features.unwrap_or(0) {
             let reason = "it was begun with adversarial examples and is to go on without, or the \
                           other way round: do as before, or use another record";
-            return Err(failed(path, reason));
+            return Err(failed(path, reason).into());
         }
         let findings = entries
             .map(|(at, line)| {

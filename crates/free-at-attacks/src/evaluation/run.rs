@@ -4,18 +4,19 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
+use free_at_core::files::{self, damaged};
 use free_at_core::{Attack, AttackTask, EIGHT_BIT_LEVELS, Error, FrozenModel};
 
 use super::examples::Examples;
 use super::measure::{exceeds, norms, past_bounds, read_bools};
 use super::plan::Plan;
-use super::probe::probe;
 use super::record::Record;
 use super::samples::Samples;
+use super::sanity::suspicions;
 use super::tally::{Broken, Finding, Place, Tally};
-use crate::Warning;
+use crate::error::EvaluationError;
 use crate::progress::EvaluationProgress;
-use free_at_core::files::{self, damaged};
+use crate::warning::Warning;
 
 /// How many batches of samples an attack that refills is given at a time: enough to keep its batch
 /// full, few enough for the device's memory and for a record that lags little.
@@ -39,7 +40,7 @@ impl<'a, const D: usize> Run<'a, D> {
         model: &'a FrozenModel<D>,
         samples: &'a Samples,
         hash: &str,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, EvaluationError> {
         if let Some(path) = &plan.examples {
             files::can_be_written(path)?;
         }
@@ -60,7 +61,7 @@ impl<'a, const D: usize> Run<'a, D> {
                 let (attacks, n) = (plan.attacks.len(), samples.len());
                 if !finding.is_of(attacks, n) {
                     let reason = format!("line {} names what this evaluation has not", line + 2);
-                    return Err(damaged(path, reason));
+                    return Err(damaged(path, reason).into());
                 }
                 run.take(finding, examples);
             }
@@ -77,21 +78,21 @@ impl<'a, const D: usize> Run<'a, D> {
     }
 
     /// All attacks, and all again on the lattice if that is asked for.
-    pub(super) fn attack(&mut self) -> Result<(), Error> {
+    pub(super) fn attack(&mut self) -> Result<(), EvaluationError> {
         let right = self.samples.right();
         let batch = self.plan.batch_size.unwrap_or(self.samples.batch).max(1);
         if !right.is_empty() {
             let looked_at = &right[..batch.min(right.len())];
             let task = self.task(looked_at, 0)?;
-            self.warnings = probe(self.model, &task)?;
+            self.warnings = suspicions(self.model, &task)?;
         }
-        let passes: &[bool] = if self.plan.eight_bit { &[false, true] } else { &[false] };
-        for &projected in passes {
+        let passes: &[bool] = if self.plan.quantized { &[false, true] } else { &[false] };
+        for &quantized in passes {
             let mut standing = right.clone();
             for (index, attack) in self.plan.attacks.iter().enumerate() {
-                self.runs(attack.as_ref(), (projected, index), &standing, batch)?;
+                self.runs(attack.as_ref(), (quantized, index), &standing, batch)?;
                 if self.plan.cascade {
-                    standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
+                    standing.retain(|&s| self.tally.broken(quantized, index, s).is_none());
                 }
             }
         }
@@ -102,15 +103,15 @@ impl<'a, const D: usize> Run<'a, D> {
     fn runs(
         &mut self,
         attack: &dyn Attack<D>,
-        (projected, index): (bool, usize),
+        (quantized, index): (bool, usize),
         standing: &[usize],
         batch: usize,
-    ) -> Result<(), Error> {
+    ) -> Result<(), EvaluationError> {
         let mut standing = standing.to_vec();
         let runs = attack.runs(self.plan.is_targeted());
         for run in 0..runs {
-            let place = Place { projected, attack: index, run };
-            standing.retain(|&s| self.tally.broken(projected, index, s).is_none());
+            let place = Place { quantized, attack: index, run };
+            standing.retain(|&s| self.tally.broken(quantized, index, s).is_none());
             let to_do: Vec<usize> =
                 standing.iter().copied().filter(|&s| !self.tally.has(place, s)).collect();
             let mut done = standing.len() - to_do.len();
@@ -124,16 +125,16 @@ impl<'a, const D: usize> Run<'a, D> {
                 done += chunk.len();
                 let at = EvaluationProgress {
                     attack: attack.name(),
-                    projected,
+                    quantized,
                     run,
                     runs,
                     done,
                     samples: standing.len(),
-                    broken: self.tally.of(projected, index).map_or(0, |found| found.broken.len()),
+                    broken: self.tally.of(quantized, index).map_or(0, |found| found.broken.len()),
                 };
                 let progress = self.plan.progress.as_ref();
                 if progress.is_some_and(|to| to.update(&at) == ControlFlow::Break(())) {
-                    return Err(Error::Stopped);
+                    return Err(EvaluationError::Stopped);
                 }
             }
         }
@@ -152,11 +153,11 @@ impl<'a, const D: usize> Run<'a, D> {
         place: Place,
         samples: &[usize],
         batch: usize,
-    ) -> Result<(Finding, Vec<f32>), Error> {
+    ) -> Result<(Finding, Vec<f32>), EvaluationError> {
         let start = Instant::now();
         let before = (self.model.gradient_computations(), self.model.forward_passes());
         let task = self.task(samples, place.attack)?.stopping_when_fooled().with_width(batch);
-        let task = if place.projected { task.on_eight_bits() } else { task };
+        let task = if place.quantized { task.quantized() } else { task };
         let adversarial = attack.run_once(&task, place.run)?;
         let cost =
             (self.model.gradient_computations() - before.0, self.model.forward_passes() - before.1);
@@ -164,16 +165,16 @@ impl<'a, const D: usize> Run<'a, D> {
         let (norms, within) = norms(task.allowed(), task.inputs(), &seen)?;
         let past = past_bounds(task.allowed(), seen.clone())?;
         let refused = |found, allowed| {
-            Err(Error::OutsideThreatModel { attack: attack.name(), found, allowed })
+            Err(EvaluationError::OutsideThreatModel { attack: attack.name(), found, allowed })
         };
         if exceeds(past, 0.0) {
             return refused(past, 0.0);
         }
         // Onto the lattice there may be no way within ε; then nothing was found.
-        if let (false, Some(at)) = (place.projected, within.iter().position(|within| !within)) {
+        if let (false, Some(at)) = (place.quantized, within.iter().position(|within| !within)) {
             return refused(norms[at], task.allowed().epsilon());
         }
-        let fooled = read_bools(task.labels().fooled(self.logits(&seen, batch)?))?;
+        let fooled = read_bools(task.goal().fooled(self.logits(&seen, batch)?))?;
         let fooled: Vec<usize> =
             (0..samples.len()).filter(|&at| fooled[at] && within[at]).collect();
         let (rounded, examples) = self.details((&task, place), &seen, &fooled, batch)?;
@@ -220,12 +221,12 @@ impl<'a, const D: usize> Run<'a, D> {
         let rows: Vec<i64> = fooled.iter().map(|&at| at as i64).collect();
         let rows = Tensor::from_data(rows.as_slice(), &self.device);
         let adversarial = adversarial.clone().select(0, rows);
-        if self.plan.eight_bit && !place.projected {
+        if self.plan.quantized && !place.quantized {
             let nearest = adversarial.clone().mul_scalar(EIGHT_BIT_LEVELS).round();
             let nearest = nearest.div_scalar(EIGHT_BIT_LEVELS);
-            rounded = read_bools(task.labels().fooled(self.logits(&nearest, batch)?))?;
+            rounded = read_bools(task.goal().fooled(self.logits(&nearest, batch)?))?;
         }
-        if self.examples.is_some() && !place.projected {
+        if self.examples.is_some() && !place.quantized {
             examples = adversarial.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
         }
         Ok((rounded, examples))

@@ -2,14 +2,22 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Labels, ThreatModel};
+use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel};
 
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
-use crate::report::Verdict;
 
 /// The stream of the draws of random targets, which is no attack's.
 const TARGETS: u64 = u64::MAX;
+
+/// What a model says of a sample without an attack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clean {
+    Right,
+    Misclassified,
+    /// An answer that is no number; it counts as wrong.
+    NotFinite,
+}
 
 /// Every sample on the host, with what the model says of it without an attack. Batches are then put
 /// together of whichever samples are needed, so none is half empty.
@@ -18,8 +26,8 @@ pub(super) struct Samples {
     inputs: Vec<f32>,
     truth: Vec<i64>,
     target: Option<Vec<i64>>,
-    /// Without an attack: misclassified, not finite, or robust so far.
-    pub(super) clean: Vec<Verdict>,
+    /// What the model says of each without an attack.
+    pub(super) clean: Vec<Clean>,
     /// The size of the loader's first batch, and its device.
     pub(super) batch: usize,
     pub(super) device: Device,
@@ -63,7 +71,7 @@ impl Samples {
         if let Some(expected) = devices.iter().find(|expected| **expected != device) {
             return Err(Error::elsewhere("batch", expected, &device));
         }
-        let (inputs, labels) = (batch.inputs().without_autodiff(), batch.truth());
+        let (inputs, goal) = (batch.inputs().without_autodiff(), batch.untargeted());
         if inputs.dtype() != DType::F32 {
             return Err(Error::Precision { found: format!("{:?}", inputs.dtype()) });
         }
@@ -94,16 +102,16 @@ impl Samples {
             let first = self.truth.len() as u64;
             let keys = (first..first + batch.len() as u64).collect();
             let draws = Draws::new(self.seed, keys).for_attack(TARGETS);
-            let aims = target.labels(&logits, &batch.labels(), &draws)?.target();
+            let aims = target.goal(&logits, &batch.labels(), &draws)?.target();
             let aims = aims.map(|aims| aims.try_into_vec_as::<i64>().map_err(Error::unreadable));
             chosen.extend(aims.transpose()?.unwrap_or_default());
         }
         let finite = read_bools(logits.clone().is_finite().all_dim(1).squeeze_dim(1))?;
-        let wrong = read_bools(labels.fooled(logits))?;
-        self.clean.extend(wrong.iter().zip(finite).map(|verdict| match verdict {
-            (_, false) => Verdict::NotFinite,
-            (true, true) => Verdict::Misclassified,
-            (false, true) => Verdict::Robust,
+        let wrong = read_bools(goal.fooled(logits))?;
+        self.clean.extend(wrong.iter().zip(finite).map(|said| match said {
+            (_, false) => Clean::NotFinite,
+            (true, true) => Clean::Misclassified,
+            (false, true) => Clean::Right,
         }));
         self.truth.extend(truth);
         self.inputs.extend(inputs.try_into_vec_as::<f32>().map_err(Error::unreadable)?);
@@ -130,7 +138,7 @@ impl Samples {
 
     /// The samples that are right without an attack.
     pub(super) fn right(&self) -> Vec<usize> {
-        (0..self.len()).filter(|&sample| self.clean[sample] == Verdict::Robust).collect()
+        (0..self.len()).filter(|&sample| self.clean[sample] == Clean::Right).collect()
     }
 
     /// The attack of some samples, as its number `attack` in the evaluation.
@@ -156,12 +164,12 @@ impl Samples {
             let classes: Vec<i64> = samples.iter().map(|&sample| of[sample]).collect();
             Tensor::<1, Int>::from_data(classes.as_slice(), device)
         };
-        let labels = match &self.target {
-            Some(target) => Labels::targeted(classes(&self.truth), classes(target))?,
-            None => Labels::untargeted(classes(&self.truth)),
+        let goal = match &self.target {
+            Some(target) => Goal::targeted(classes(&self.truth), classes(target))?,
+            None => Goal::untargeted(classes(&self.truth)),
         };
         let keys = samples.iter().map(|&sample| sample as u64).collect();
         let draws = Draws::new(self.seed, keys).for_attack(attack as u64);
-        AttackTask::new(model, inputs, labels, threat, draws)
+        AttackTask::new(model, inputs, goal, threat, draws)
     }
 }

@@ -2,12 +2,14 @@
 
 use free_at_core::Access;
 
-use super::probe::covers_bounds;
 use super::run::Run;
-use crate::Warning;
+use super::samples::Clean;
+use super::sanity::covers_bounds;
 use crate::report::{
-    AttackReport, EightBit, RobustnessReport, SampleReport, Verdict, Versions, wilson_interval,
+    AttackReport, QuantizedAccuracy, RobustnessReport, SampleReport, Verdict, Versions,
+    wilson_interval,
 };
+use crate::warning::Warning;
 
 /// The version of Burn that this version of free-at is written for.
 const BURN: &str = "0.22";
@@ -24,10 +26,10 @@ impl<const D: usize> Run<'_, D> {
             |broken: &dyn Fn(usize) -> bool| right.iter().filter(|s| !broken(**s)).count();
         let share = |count: usize| count as f64 / n as f64;
         let all = 0..plan.attacks.len();
-        let eight_bit = |attacks: std::ops::Range<usize>| {
-            plan.eight_bit.then(|| EightBit {
+        let quantized = |attacks: std::ops::Range<usize>| {
+            plan.quantized.then(|| QuantizedAccuracy {
                 rounded: share(standing(&|s| self.breaks(false, attacks.clone(), s, true))),
-                projected: share(standing(&|s| self.breaks(true, attacks.clone(), s, false))),
+                quantized: share(standing(&|s| self.breaks(true, attacks.clone(), s, false))),
             })
         };
         let attack = |(index, attack): (usize, &std::sync::Arc<dyn free_at_core::Attack<D>>)| {
@@ -44,7 +46,7 @@ impl<const D: usize> Run<'_, D> {
                 gradient_computations: found.map_or(0, |found| found.gradient_computations),
                 forward_passes: found.map_or(0, |found| found.forward_passes),
                 seconds: found.map_or(0.0, |found| found.seconds),
-                eight_bit: eight_bit(attacks),
+                quantized: quantized(attacks),
             }
         };
         let worst = standing(&|s| self.breaks(false, all.clone(), s, false));
@@ -64,7 +66,7 @@ impl<const D: usize> Run<'_, D> {
             attacks: plan.attacks.iter().enumerate().map(attack).collect(),
             worst_case: share(worst),
             worst_case_interval: wilson_interval(worst, n),
-            eight_bit: eight_bit(all),
+            quantized: quantized(all),
             warnings: self.warnings(),
             samples: (0..n).map(|sample| self.sample(sample)).collect(),
         }
@@ -73,12 +75,12 @@ impl<const D: usize> Run<'_, D> {
     /// Whether one of these attacks breaks a sample; `rounded`, with its example rounded to 8 bits.
     fn breaks(
         &self,
-        projected: bool,
+        quantized: bool,
         mut attacks: std::ops::Range<usize>,
         sample: usize,
         rounded: bool,
     ) -> bool {
-        let breaks = |attack| match self.tally.broken(projected, attack, sample) {
+        let breaks = |attack| match self.tally.broken(quantized, attack, sample) {
             Some(broken) => !rounded || broken.rounded,
             None => false,
         };
@@ -87,19 +89,23 @@ impl<const D: usize> Run<'_, D> {
 
     fn sample(&self, sample: usize) -> SampleReport {
         let by = |index: usize| self.tally.broken(false, index, sample).map(|b| (index, b.norm));
-        match (self.samples.clean[sample], (0..self.plan.attacks.len()).find_map(by)) {
-            (Verdict::Robust, Some((index, norm))) => SampleReport {
-                verdict: Verdict::Broken,
-                attack: Some(self.plan.attacks[index].name()),
-                norm: Some(norm),
+        let verdict = match self.samples.clean[sample] {
+            Clean::Misclassified => Verdict::Misclassified,
+            Clean::NotFinite => Verdict::NotFinite,
+            Clean::Right => match (0..self.plan.attacks.len()).find_map(by) {
+                Some((index, norm)) => {
+                    let (verdict, attack) = (Verdict::Broken, self.plan.attacks[index].name());
+                    return SampleReport { verdict, attack: Some(attack), norm: Some(norm) };
+                }
+                None => Verdict::Robust,
             },
-            (verdict, _) => SampleReport { verdict, attack: None, norm: None },
-        }
+        };
+        SampleReport { verdict, attack: None, norm: None }
     }
 
     fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.warnings.clone();
-        let mute = self.samples.clean.iter().filter(|v| **v == Verdict::NotFinite).count();
+        let mute = self.samples.clean.iter().filter(|said| **said == Clean::NotFinite).count();
         if mute > 0 {
             warnings.push(Warning::NonFiniteLogits { samples: mute });
         }

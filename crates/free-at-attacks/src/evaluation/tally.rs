@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Which attack of an evaluation a finding belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Place {
-    /// Whether examples are projected onto the lattice of 8-bit images.
-    pub(super) projected: bool,
+    /// Whether examples are quantized onto the lattice of 8-bit images.
+    pub(super) quantized: bool,
     /// The number of the attack.
     pub(super) attack: usize,
     /// The number of its run.
@@ -47,7 +47,7 @@ impl Finding {
 
     /// How many adversarial examples are kept of it: those of the lattice are not.
     pub(super) fn examples(&self) -> usize {
-        if self.place.projected { 0 } else { self.broken.len() }
+        if self.place.quantized { 0 } else { self.broken.len() }
     }
 }
 
@@ -72,7 +72,7 @@ impl Tally {
     pub(super) fn add(&mut self, finding: &Finding) {
         let place = finding.place;
         self.done.entry(place).or_default().extend(&finding.samples);
-        let found = self.found.entry((place.projected, place.attack)).or_default();
+        let found = self.found.entry((place.quantized, place.attack)).or_default();
         found.attacked.extend(&finding.samples);
         for broken in &finding.broken {
             found.broken.entry(broken.sample).or_insert(*broken);
@@ -88,12 +88,12 @@ impl Tally {
     }
 
     /// What an attack found, if it was run on anything.
-    pub(super) fn of(&self, projected: bool, attack: usize) -> Option<&Found> {
-        self.found.get(&(projected, attack))
+    pub(super) fn of(&self, quantized: bool, attack: usize) -> Option<&Found> {
+        self.found.get(&(quantized, attack))
     }
 
     /// How an attack broke a sample, if it did.
-    pub(super) fn broken(&self, projected: bool, attack: usize, sample: usize) -> Option<&Broken> {
-        self.of(projected, attack)?.broken.get(&sample)
+    pub(super) fn broken(&self, quantized: bool, attack: usize, sample: usize) -> Option<&Broken> {
+        self.of(quantized, attack)?.broken.get(&sample)
     }
 }

@@ -1,9 +1,28 @@
 //! The smallest step onto a hyperplane within the input bounds.
 
 use burn::tensor::{FloatDType, Tensor};
-use free_at_core::{Norm, PerturbationSet};
+use free_at_core::rows::column;
+use free_at_core::{Error, Norm, PerturbationSet};
 
-use crate::standing::column;
+use crate::parameters::for_norm;
+
+/// How fast each feature moves, `[n, features]`, in the shortest step to a plane with weights |w|.
+type Speed = fn(&Tensor<2>) -> Tensor<2>;
+
+/// That, for each norm in which the shortest step is known.
+const SPEEDS: [(Norm, Speed); 2] = [(Norm::Linf, alike), (Norm::L2, by_weight)];
+
+/// The norms that FAB-T is defined in.
+pub(super) const NORMS: [Norm; 2] = [SPEEDS[0].0, SPEEDS[1].0];
+
+/// All that have a weight at all move as far.
+fn alike(w: &Tensor<2>) -> Tensor<2> {
+    w.clone().greater_scalar(0.0).cast(FloatDType::F32)
+}
+
+fn by_weight(w: &Tensor<2>) -> Tensor<2> {
+    w.clone()
+}
 
 /// Stands for infinity where infinity times zero would be no number.
 const FAR: f64 = 1e12;
@@ -11,6 +30,9 @@ const FAR: f64 = 1e12;
 /// For each point, `[n, …]`, the smallest step δ, in the threat model's norm, with
 /// value + w · δ = 0 that stays within the input bounds; where the bounds allow none, the step that
 /// comes nearest.
+///
+/// # Errors
+/// [`Error::Unsupported`] in any other norm than those of [`NORMS`].
 ///
 /// Every feature moves against the value's sign by min(λ m, room), where m is 1 for L∞ and |w| for
 /// L2, and room is what the bounds leave. What this covers, Σ |w| min(λ m, room), rises with λ in
@@ -21,7 +43,8 @@ pub(crate) fn step_onto<const D: usize>(
     points: &Tensor<D>,
     value: Tensor<1>,
     w: Tensor<D>,
-) -> Tensor<D> {
+) -> Result<Tensor<D>, Error> {
+    let speed = for_norm("FAB-T", &SPEEDS, allowed.norm())?;
     let shape = points.dims();
     // In units of the scale, in which the norm is the plain one and a frozen feature has w = 0.
     let scale = allowed.scale();
@@ -40,12 +63,9 @@ pub(crate) fn step_onto<const D: usize>(
     let flat = |tensor: Tensor<D>| tensor.flatten::<2>(1, D - 1);
     let (w, room) = (flat(w), room.map(flat));
     let against = w.clone().sign() * value.clone().sign().neg().unsqueeze_dim(1);
-    let moves = lengths(allowed.norm(), value.abs().unsqueeze_dim(1), w.abs(), room);
+    let moves = lengths(speed, value.abs().unsqueeze_dim(1), w.abs(), room);
     let step = (against * moves).reshape(shape);
-    match scale {
-        Some(scale) => step * scale.clone(),
-        None => step,
-    }
+    Ok(allowed.from_units(step))
 }
 
 /// Steps of Newton's method: 3 to 5 reach the piece as a rule; 13 was the most seen in thousands of
@@ -53,12 +73,8 @@ pub(crate) fn step_onto<const D: usize>(
 const NEWTON_STEPS: usize = 16;
 
 /// How far each feature moves, `[n, features]`, to cover `distance`, `[n, 1]`, at weights |w|.
-fn lengths(norm: Norm, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
-    let weighs = w.clone().greater_scalar(0.0).cast(FloatDType::F32);
-    let speed = match norm {
-        Norm::Linf => weighs.clone(),
-        Norm::L2 => w.clone(),
-    };
+fn lengths(speed: Speed, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
+    let (weighs, speed) = (alike(&w), speed(&w));
     // What a feature covers for each unit of λ while it moves, and in all.
     let pace = w.clone() * speed.clone();
     let Some(room) = room else {
@@ -97,14 +113,11 @@ mod tests {
     fn step(threat: &ThreatModel, point: &[f32], value: f32, w: &[f32]) -> Vec<f32> {
         let value = Tensor::<1>::from_data([value], &Device::flex());
         let allowed = threat.around(&rows(point)).unwrap();
-        step_onto(&allowed, &rows(point), value, rows(w)).try_into_vec_as().unwrap()
+        step_onto(&allowed, &rows(point), value, rows(w)).unwrap().try_into_vec_as().unwrap()
     }
 
     fn size(norm: Norm, step: &[f32]) -> f32 {
-        match norm {
-            Norm::Linf => step.iter().fold(0.0, |most, move_| most.max(move_.abs())),
-            Norm::L2 => step.iter().map(|move_| move_ * move_).sum::<f32>().sqrt(),
-        }
+        norm.of_numbers(step.iter().map(|move_| f64::from(*move_))) as f32
     }
 
     fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -175,7 +188,7 @@ mod tests {
             let threat = ThreatModel::new(norm, Epsilon::unit(1.0));
             let allowed = threat.around(&point).unwrap();
             let value = Tensor::<1>::from_data([share * reach], &Device::flex());
-            let found = step_onto(&allowed, &point, value.clone(), w.clone());
+            let found = step_onto(&allowed, &point, value.clone(), w.clone()).unwrap();
             let left = (value + (w * found).sum()).into_scalar::<f32>();
             prop_assert!(left.abs() < ROUNDING * reach, "{left} of {reach}");
         }

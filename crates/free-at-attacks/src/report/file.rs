@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use free_at_core::Error;
+use free_at_core::{Error, files};
 
 use super::RobustnessReport;
-use free_at_core::files;
 
 impl RobustnessReport {
     /// Writes the report as JSON: to a temporary name beside `path`, then renamed.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{EightBit, RobustnessReport};
+use super::{QuantizedAccuracy, RobustnessReport};
 
 impl fmt::Display for RobustnessReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,12 +13,12 @@ impl fmt::Display for RobustnessReport {
         let names: Vec<String> = self.attacks.iter().map(|attack| named(&attack.name)).collect();
         let widest = names.iter().map(String::len).max().unwrap_or(0);
         let width = widest.max("worst case".len());
-        let eight_bit = |found: Option<EightBit>| match found {
-            Some(EightBit { rounded, projected }) => {
+        let quantized = |found: Option<QuantizedAccuracy>| match found {
+            Some(QuantizedAccuracy { rounded, quantized }) => {
                 format!(
-                    "  8-bit: {:.1} % rounded, {:.1} % projected",
+                    "  8-bit: {:.1} % rounded, {:.1} % quantized",
                     100.0 * rounded,
-                    100.0 * projected
+                    100.0 * quantized
                 )
             }
             None => String::new(),
@@ -38,10 +38,10 @@ impl fmt::Display for RobustnessReport {
             let seconds = attack.seconds;
             let cost =
                 format!("  ({gradients} gradients, {forwards} forward passes, {seconds:.1} s)");
-            let note = cost + &eight_bit(attack.eight_bit);
+            let note = cost + &quantized(attack.quantized);
             line(name, attack.accuracy, attack.interval, note)?;
         }
-        line("worst case", self.worst_case, self.worst_case_interval, eight_bit(self.eight_bit))?;
+        line("worst case", self.worst_case, self.worst_case_interval, quantized(self.quantized))?;
         self.warnings.iter().try_for_each(|warning| writeln!(f, "  warning: {warning}"))
     }
 }

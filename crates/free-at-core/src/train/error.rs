@@ -1,11 +1,97 @@
-//! What keeps a training from being set up or resumed.
+//! What keeps a model from being trained, or a training from going on.
 
-use crate::Error;
+use std::error::Error as StdError;
 
-/// Why a run cannot begin, or go on from where it was.
+use burn::data::dataset::DatasetError;
+
+use crate::error::Error;
+
+/// Why a training was refused or ended early. Inputs, models and attacks that are wrong are [`Core`](Self::Core).
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RunError {
+pub enum TrainError {
+    /// Free-m with m = 0.
+    #[error("Free-m replays each minibatch m times, so m must be at least 1, found 0")]
+    Replays,
+
+    /// A batch with more samples than the carried perturbation has rows.
+    #[error(
+        "the carried perturbation has {allowed} rows, set by the first batch, but this batch has {found} samples: only smaller batches may follow"
+    )]
+    BatchTooLarge {
+        /// Rows of the perturbation.
+        allowed: usize,
+        /// Samples of the batch.
+        found: usize,
+    },
+
+    /// A model none of whose parameters can be trained.
+    #[error(
+        "no parameter of the model requires a gradient: create it on `trainer.device()`, or call `train()` after `valid()` and `unfreeze()` after `freeze()`"
+    )]
+    NotTrainable,
+
+    /// The training loss became NaN or infinite.
+    #[error(
+        "the training loss was {value} at optimiser step {step}: lower the learning rate, or check the data with `Batch::check`"
+    )]
+    LossNotFinite {
+        /// The optimiser step, from 1, at which it was seen.
+        step: u64,
+        /// The loss found.
+        value: f32,
+    },
+
+    /// The interval at which the loss is looked at is zero.
+    #[error("the loss is looked at every n steps, so n must be at least 1, found 0")]
+    WatchInterval,
+
+    /// A tensor on another backend than the one the trainer is pinned to.
+    #[error("the {what} is on {found}, the trainer is pinned to the backend of {expected}")]
+    Backend {
+        /// "model" or "batch".
+        what: &'static str,
+        /// A device of the pinned backend.
+        expected: String,
+        /// The device found.
+        found: String,
+    },
+
+    /// A step size for a method whose attack has one of its own.
+    #[error(
+        "{method} takes its steps from its attack: give the step size to that, and leave it out of the `Adversary`"
+    )]
+    StepSizeOfAttack {
+        /// The method's name.
+        method: String,
+    },
+
+    /// The weight of a penalty on the input gradient is no positive, finite number.
+    #[error("the weight of a penalty must be finite and above 0, found {value}")]
+    PenaltyWeight {
+        /// The weight found.
+        value: f64,
+    },
+
+    /// A penalty on the input gradient of a model in half precision.
+    #[error(
+        "a penalty on the input gradient needs a model in single precision: in half precision its small step is rounded away"
+    )]
+    PenaltyPrecision,
+
+    /// A parameter of a method, or of what happens after its steps, out of its range.
+    #[error("{what}: {parameter} must be {allowed}, found {value}")]
+    Parameter {
+        /// What it is of.
+        what: &'static str,
+        /// The parameter's name.
+        parameter: &'static str,
+        /// The range allowed.
+        allowed: &'static str,
+        /// The value found.
+        value: f64,
+    },
+
     /// The newest checkpoint is of a model with other tensors.
     #[error(
         "{path} is a checkpoint of another model: its tensors have other names or shapes. Train the model it is of, or begin anew in another folder"
@@ -46,7 +132,35 @@ pub enum RunError {
         device: String,
     },
 
-    /// Anything else that is wrong.
+    /// The newest checkpoint was made with something else after each step than this run has.
+    #[error(
+        "{path} was made {found} after each step, and this run is {expected}: go on as it was begun, or begin anew in another folder"
+    )]
+    OtherAfterStep {
+        /// The checkpoint.
+        path: String,
+        /// What this run does.
+        expected: String,
+        /// What the checkpoint was made with.
+        found: String,
+    },
+
+    /// What Burn's training loop says that ended without an error of ours.
+    #[error("the training ended early: {reason}")]
+    Loop {
+        /// What it said.
+        reason: String,
+    },
+
+    /// Inputs, a model, a threat model or an attack that is wrong, and what a foreign method or observer says.
     #[error(transparent)]
     Core(#[from] Error),
+}
+
+impl From<DatasetError> for TrainError {
+    /// The error that a loader of ours wrapped for Burn, or [`Error::Data`] with what another's says.
+    fn from(error: DatasetError) -> Self {
+        let ours = StdError::source(&error).and_then(|inner| inner.downcast_ref::<Self>()).cloned();
+        ours.unwrap_or_else(|| Error::from(error).into())
+    }
 }

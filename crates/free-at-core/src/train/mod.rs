@@ -7,51 +7,42 @@
 //! | K-PGD (Madry et al. 2018), or any other attack | [`AdversarialConfig`] | [`AdversarialTrainer`] |
 //! | FGSM with a random start (Wong et al. 2020) | [`FastConfig`] | [`FastAdversarialTrainer`] |
 //!
-//! Each is a [`Trainer`]: [`training`](Trainer::training) and [`learner`](Trainer::learner) give
-//! Burn's own training loop, [`step`](Trainer::step) one optimiser step for a loop of your own.
+//! Each is a [`Trainer`], against an [`Adversary`]. [`run`](Trainer::run) trains in one call and loses nothing;
+//! [`training`](Trainer::training) and [`learner`](Trainer::learner) give Burn's own training loop,
+//! [`step`](Trainer::step) one optimiser step for a loop of your own. A method of your own implements [`Method`] and
+//! [`Descend`], and is given a [`Step`].
 
-mod adversarial;
-mod backend;
-mod checkpoint;
-mod clock;
-mod devices;
 mod error;
-mod extras;
-mod fast;
-mod free;
-mod guard;
 mod method;
-mod metric;
-mod metrics_file;
-mod observer;
-mod output;
-mod penalty;
-mod probe;
-mod replay;
-mod session;
-mod standard;
+mod run;
 mod state;
-mod step;
 mod trainer;
-mod validation;
-mod warmup;
-mod watch;
+mod trainers;
 
-pub use adversarial::{AdversarialConfig, AdversarialTrainer};
-pub use checkpoint::{About, Checkpoints};
-pub use clock::LoadingClock;
-pub use error::RunError;
-pub use fast::{FastAdversarialTrainer, FastConfig};
-pub use free::{Clamp, FreeAdversarialTrainer, FreeConfig};
-pub use guard::{Best, Guard, Overfitting, Response};
-pub use method::{Descend, Descent, Method};
-pub use metric::{EveryNth, RobustAccuracyMetric};
-pub use metrics_file::{EpochMetrics, MetricsFile};
-pub use observer::{GradientObserver, Observation, ObserverError, Phase};
-pub use output::ValidationOutput;
-pub use penalty::{GradientPenalty, PenaltyError};
-pub use probe::RobustCount;
-pub use standard::{StandardConfig, StandardTrainer};
-pub use state::{TrainerState, Worker};
-pub use step::AdversarialModel;
+pub use error::TrainError;
+pub use method::adversarial::AdversarialConfig;
+pub use method::adversary::Adversary;
+pub use method::fast::FastConfig;
+pub use method::free::{Clamp, FreeConfig};
+pub use method::interface::{Descend, Method};
+pub use method::observer::{GradientObserver, Observation, Phase};
+pub use method::penalty::GradientPenalty;
+pub use method::standard::StandardConfig;
+pub use method::step::{Descent, Step};
+pub use run::adversarial_model::AdversarialModel;
+pub use run::after_step::{AfterStep, blend};
+pub use run::checkpoint::{About, Checkpoints};
+pub use run::device_mean::DeviceMean;
+pub use run::guard::{Best, Guard, Overfitting, Response};
+pub use run::launch::{Run, Trained};
+pub use run::loading_clock::LoadingClock;
+pub use run::metrics::{EveryNth, RobustAccuracyMetric};
+pub use run::metrics_file::{EpochMetrics, MetricsFile};
+pub use run::robust_accuracy::RobustCount;
+pub use run::short_lines::ShortLines;
+pub use run::validation_output::ValidationOutput;
+pub use state::trainer_state::TrainerState;
 pub use trainer::{StepError, Trainer};
+pub use trainers::{
+    AdversarialTrainer, FastAdversarialTrainer, FreeAdversarialTrainer, StandardTrainer,
+};

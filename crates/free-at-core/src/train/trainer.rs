@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use burn::backend::{AutodiffBackend, Dispatch, DispatchDevice};
 use burn::data::dataloader::DataLoader;
-use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
@@ -16,24 +15,29 @@ use burn::train::{
     ClassificationOutput, EarlyStoppingStrategy, Interrupter, Learner, SupervisedTraining,
 };
 
-use crate::train::method::checkpointing;
-use crate::train::replay::ReplayLoader;
-use crate::train::session::Session;
-use crate::train::validation::ValidationLoader;
-use crate::train::{
-    AdversarialModel, Descend, GradientObserver, GradientPenalty, Guard, LoadingClock, Method,
-    TrainerState,
-};
-use crate::{Batch, Classifier, Error};
+use super::TrainError;
+use super::method::interface::{Descend, Method};
+use super::method::observer::GradientObserver;
+use super::method::penalty::GradientPenalty;
+use super::run::adversarial_model::AdversarialModel;
+use super::run::after_step::Kept;
+use super::run::loading_clock::LoadingClock;
+use super::run::replay::ReplayLoader;
+use super::run::session::Session;
+use super::run::take_step::{ParameterGradients, take_step};
+use super::run::validation::ValidationLoader;
+use super::state::trainer_state::TrainerState;
+use crate::model::batch::Batch;
+use crate::model::classifier::Trainable;
 
 /// Optimiser steps between two looks at the loss.
 const WATCH_EVERY: u64 = 25;
 
 /// Trains classifiers by the method `M`, on the backend `B`.
 ///
-/// Usually named by its method: [`FreeAdversarialTrainer`](super::FreeAdversarialTrainer),
-/// [`StandardTrainer`](super::StandardTrainer), [`AdversarialTrainer`](super::AdversarialTrainer),
-/// [`FastAdversarialTrainer`](super::FastAdversarialTrainer).
+/// Usually named by its method: [`FreeAdversarialTrainer`](crate::train::FreeAdversarialTrainer),
+/// [`StandardTrainer`](crate::train::StandardTrainer), [`AdversarialTrainer`](crate::train::AdversarialTrainer),
+/// [`FastAdversarialTrainer`](crate::train::FastAdversarialTrainer).
 ///
 /// A trainer holds the state of one training (the perturbation that Free-m carries, say): make
 /// one for each model.
@@ -50,18 +54,18 @@ impl<M: Method> Trainer<M> {
     ///
     /// # Errors
     /// Those of the configuration: see [`Method::check`].
-    pub fn new(config: M, device: impl Into<Device>) -> Result<Self, Error> {
+    pub fn new(config: M, device: impl Into<Device>) -> Result<Self, TrainError> {
         Self::checked(config, device.into().autodiff(), false, WATCH_EVERY)
     }
 }
 
 impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// A trainer pinned to the backend `B`: only its devices compile here, and a model or batch
-    /// of another backend is refused with [`Error::Backend`].
+    /// of another backend is refused with [`TrainError::Backend`].
     ///
     /// # Errors
     /// Those of the configuration: see [`Method::check`].
-    pub fn on(config: M, device: B::Device) -> Result<Self, Error>
+    pub fn on(config: M, device: B::Device) -> Result<Self, TrainError>
     where
         B::Device: Into<DispatchDevice>,
     {
@@ -72,7 +76,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         &self.session
     }
 
-    fn checked(method: M, device: Device, pinned: bool, every: u64) -> Result<Self, Error> {
+    fn checked(method: M, device: Device, pinned: bool, every: u64) -> Result<Self, TrainError> {
         method.check()?;
         let session = Session::new(device, pinned, every);
         Ok(Self { method, session, backend: PhantomData })
@@ -82,10 +86,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// twice as many steps after it stopped being finite. The device does not wait. Default: 25.
     ///
     /// # Errors
-    /// [`Error::WatchInterval`].
-    pub fn watching_loss_every(self, steps: u64) -> Result<Self, Error> {
+    /// [`TrainError::WatchInterval`].
+    pub fn watching_loss_every(self, steps: u64) -> Result<Self, TrainError> {
         match steps {
-            0 => Err(Error::WatchInterval),
+            0 => Err(TrainError::WatchInterval),
             _ => Ok(Self { session: self.session.watching_every(steps), ..self }),
         }
     }
@@ -94,7 +98,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// can look; without one, nothing is computed or kept for them.
     #[must_use]
     pub fn observing(mut self, observer: impl GradientObserver + 'static) -> Self {
-        self.session.extras.observe_with(Arc::new(observer));
+        self.session.observers.add(Arc::new(observer));
         self
     }
 
@@ -103,9 +107,9 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     ///
     /// # Errors
     /// Those of [`GradientPenalty::check`].
-    pub fn penalizing(mut self, penalty: GradientPenalty) -> Result<Self, Error> {
+    pub fn penalizing(mut self, penalty: GradientPenalty) -> Result<Self, TrainError> {
         penalty.check()?;
-        self.session.extras.penalty = Some(penalty);
+        self.session.penalty = Some(penalty);
         Ok(self)
     }
 
@@ -132,15 +136,15 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD, and 2 more with a
     /// [`GradientPenalty`].
     pub fn gradient_computations(&self) -> usize {
-        let penalty = self.session.extras.penalty.is_some();
+        let penalty = self.session.penalty.is_some();
         let more = if penalty { GradientPenalty::GRADIENT_COMPUTATIONS } else { 0 };
         self.method.gradient_computations() + more
     }
 
-    /// The passes over the data that take as many optimiser steps as `ordinary` ordinary epochs:
-    /// `ordinary / m`, rounded up.
-    pub fn epochs(&self, ordinary: usize) -> usize {
-        ordinary.div_ceil(self.replays())
+    /// The passes over the data that take as many optimiser steps as so many epochs of ordinary training: n / m,
+    /// rounded up.
+    pub fn passes(&self, ordinary_epochs: usize) -> usize {
+        ordinary_epochs.div_ceil(self.replays())
     }
 
     /// What is kept from step to step: the carried perturbation and the number of steps.
@@ -169,7 +173,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// Burn reports the same in `LearningResult::error`, there as text. A validation batch that the model
     /// does not take is found here too; Burn's loop shows it as a loss that is no number. Forgotten when
     /// [`training`](Self::training) is called again.
-    pub fn failure(&self) -> Option<Error> {
+    pub fn failure(&self) -> Option<TrainError> {
         self.session.failure()
     }
 
@@ -177,8 +181,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// model is saved. Burn's loop does this after each pass over the data.
     ///
     /// # Errors
-    /// [`Error::LossNotFinite`], [`Error::Read`].
-    pub fn finish(&self) -> Result<(), Error> {
+    /// [`TrainError::LossNotFinite`], [`Error::Read`](crate::Error::Read).
+    pub fn finish(&self) -> Result<(), TrainError> {
         self.session.finish()
     }
 
@@ -187,8 +191,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     ///
     /// # Errors
     /// Those of the observers.
-    pub fn end_pass(&self, pass: u64) -> Result<(), Error> {
-        self.session.extras.end_pass(pass)
+    pub fn end_pass(&self, pass: u64) -> Result<(), TrainError> {
+        Ok(self.session.observers.end_pass(pass)?)
     }
 
     /// Burn's training loop over `train`, with this method's replays: metrics, dashboard,
@@ -196,7 +200,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// [`learner`](Self::learner) gives what it launches.
     ///
     /// `valid` is evaluated as it is, without perturbations, after each pass. Early stopping is set to
-    /// what [`stopper`](Self::stopper) needs; a [`Guard`] does that and more.
+    /// what [`stopper`](Self::stopper) needs. [`run`](Self::run) sets up everything.
     pub fn training<C, const D: usize>(
         &self,
         directory: impl AsRef<Path>,
@@ -204,7 +208,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         valid: Arc<dyn DataLoader<Batch<D>>>,
     ) -> SupervisedTraining<AdversarialModel<C, M, D>>
     where
-        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        C: Trainable<D>,
         M: Descend<D>,
     {
         self.session.begin_training();
@@ -218,50 +222,36 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// optimiser steps, replays included.
     ///
     /// # Errors
-    /// [`Error::Device`] or [`Error::Backend`] for a model that is elsewhere,
-    /// [`Error::NotTrainable`] for one without a parameter that requires a gradient.
+    /// [`Error::Device`](crate::Error::Device) or [`TrainError::Backend`] for a model that is elsewhere,
+    /// [`TrainError::NotTrainable`] for one without a parameter that requires a gradient.
     pub fn learner<C, const D: usize>(
         &self,
         model: C,
         optimizer: ModuleOptimizer,
         schedule: impl Into<ModuleLrScheduler>,
-    ) -> Result<Learner<AdversarialModel<C, M, D>>, Error>
+    ) -> Result<Learner<AdversarialModel<C, M, D>>, TrainError>
     where
-        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        C: Trainable<D>,
         M: Descend<D>,
     {
-        self.session.check_model(&model)?;
-        checkpointing(&model)?;
-        let model = AdversarialModel::new(model, self.method.clone(), self.session.clone());
-        Ok(Learner::new(model, optimizer, schedule))
+        Ok(Learner::new(self.adversarial_model(model, Kept::nothing())?, optimizer, schedule))
     }
 
-    /// The same with a guard: its probe is part of every validation. `pass` is the number of samples
-    /// in a pass over the training data, which bounds what the probe may cost. The guard that is
-    /// returned with the learner is the one to [`watch`](Guard::watch) the training with.
+    /// The model as Burn's loop trains it.
     ///
     /// # Errors
-    /// Those of [`learner`](Self::learner), of the guard's threat model and of its attack.
-    #[allow(clippy::type_complexity)] // A pair.
-    pub fn guarded_learner<C, const D: usize>(
+    /// Those of [`learner`](Self::learner).
+    pub(crate) fn adversarial_model<C, const D: usize>(
         &self,
         model: C,
-        optimizer: ModuleOptimizer,
-        schedule: impl Into<ModuleLrScheduler>,
-        guard: &Guard<C, D>,
-        pass: usize,
-    ) -> Result<(Learner<AdversarialModel<C, M, D>>, Guard<C, D>), Error>
+        kept: Kept<C>,
+    ) -> Result<AdversarialModel<C, M, D>, TrainError>
     where
-        C: Classifier<D> + Module + ModuleDisplay + 'static,
+        C: Trainable<D>,
         M: Descend<D>,
     {
         self.session.check_model(&model)?;
-        checkpointing(&model)?;
-        guard.check()?;
-        let guard = guard.of(&self.session, pass * self.replays() * self.gradient_computations());
-        let model = AdversarialModel::new(model, self.method.clone(), self.session.clone())
-            .with_probe(guard.probe());
-        Ok((Learner::new(model, optimizer, schedule), guard))
+        Ok(AdversarialModel::new(model, kept, self.method.clone(), self.session.clone()))
     }
 
     /// One optimiser step on a minibatch, for a loop of your own: one replay of Free-m.
@@ -283,7 +273,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         batch: &Batch<D>,
     ) -> Result<(C, ClassificationOutput), StepError<C>>
     where
-        C: Classifier<D> + Module + 'static,
+        C: Trainable<D>,
         M: Descend<D>,
     {
         let descent = self
@@ -294,7 +284,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         match descent {
             Ok(descent) => {
                 let gradients = GradientsParams::from_grads(descent.gradients, &model);
-                let model = optimizer.step(learning_rate, model, gradients);
+                let (gradients, step) =
+                    (ParameterGradients::OfOneDevice(gradients), self.state().optimizer_steps());
+                let whole = (model, Kept::nothing());
+                let (model, _) = take_step(whole, optimizer, learning_rate.into(), gradients, step);
                 Ok((model, ClassificationOutput::new(descent.loss, descent.logits, batch.labels())))
             }
             Err(error) => Err(StepError { error, model }),
@@ -312,11 +305,11 @@ impl EarlyStoppingStrategy for WhenAsked {
     }
 }
 
-/// A step that was refused, with the model, its parameters as they were. `?` turns it into an [`Error`].
+/// A step that was refused, with the model, its parameters as they were. `?` turns it into a [`TrainError`].
 #[derive(Debug)]
 pub struct StepError<C> {
     /// Why.
-    pub error: Error,
+    pub error: TrainError,
     /// The model that was to be trained.
     pub model: C,
 }
@@ -329,7 +322,7 @@ impl<C> fmt::Display for StepError<C> {
 
 impl<C: fmt::Debug> std::error::Error for StepError<C> {}
 
-impl<C> From<StepError<C>> for Error {
+impl<C> From<StepError<C>> for TrainError {
     fn from(refused: StepError<C>) -> Self {
         refused.error
     }

@@ -2,6 +2,8 @@ use super::*;
 
 use std::fs;
 
+use crate::{cifar10, cifar100};
+
 const RECORD: usize = 1 + PIXELS;
 
 /// Records with these labels, whose pixels are their number.
@@ -21,7 +23,7 @@ fn training(folder: &Path) {
 fn reads_the_files_in_their_order() {
     let folder = tempfile::tempdir().unwrap();
     training(folder.path());
-    let set = cifar10_train(folder.path()).unwrap();
+    let set = cifar10::train(folder.path()).unwrap();
     assert_eq!((set.len(), set.shape(), set.classes()), (10, [3, 32, 32], 10));
     let labels: Vec<_> = (0..10).filter_map(|at| set.label(at)).collect();
     assert_eq!(labels, [1, 9, 2, 9, 3, 9, 4, 9, 5, 9]);
@@ -36,7 +38,7 @@ fn the_published_archives_folder_is_found_and_fine_labels_are_taken() {
     fs::create_dir(&inside).unwrap();
     let record = [vec![3, 99], vec![255; PIXELS]].concat();
     fs::write(inside.join("test.bin"), record).unwrap();
-    let set = cifar100_test(folder.path()).unwrap();
+    let set = cifar100::test(folder.path()).unwrap();
     assert_eq!((set.classes(), set.label(0)), (100, Some(99)));
     assert_eq!(set.image(0).unwrap().pixels[0], 1.0);
     let mut names = set.class_names().to_vec();
@@ -50,7 +52,7 @@ fn files_that_are_wrong_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let test = |bytes: &[u8]| {
         fs::write(folder.path().join("test_batch.bin"), bytes).unwrap();
-        cifar10_test(folder.path()).unwrap_err()
+        cifar10::test(folder.path()).unwrap_err()
     };
     let good = records(&[1, 2]);
     for wrong in [&good[..RECORD + 7], &[], &vec![0; RECORD * 10_001]] {
@@ -60,7 +62,7 @@ fn files_that_are_wrong_are_refused() {
     }
     let error = test(&records(&[1, 10]));
     assert!(matches!(error, DataError::Label { record: 1, label: 10, classes: 10, .. }));
-    assert!(matches!(cifar10_train(folder.path()), Err(DataError::NoFile { .. })));
+    assert!(matches!(cifar10::train(folder.path()), Err(DataError::NoFile { .. })));
     let nowhere = folder.path().join("nowhere");
-    assert!(matches!(cifar10_test(&nowhere), Err(DataError::NoFolder { .. })));
+    assert!(matches!(cifar10::test(&nowhere), Err(DataError::NoFolder { .. })));
 }

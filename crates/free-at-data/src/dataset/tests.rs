@@ -1,5 +1,8 @@
 use super::*;
 
+use burn::tensor::Device;
+use free_at_core::Batch;
+
 fn dataset(images: Vec<Image>) -> Result<ImageDataset, Error> {
     ImageDataset::new(images, [1, 2, 2], 3)
 }

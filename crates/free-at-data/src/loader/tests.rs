@@ -26,7 +26,7 @@ fn seen(batches: impl Iterator<Item = Result<Batch<4>, DatasetError>>) -> Seen {
 }
 
 fn loader(workers: usize) -> Arc<dyn DataLoader<Batch<4>>> {
-    dataset().loading(BATCH).shuffled(3).with_workers(workers).build(&Device::flex()).unwrap()
+    dataset().loading(BATCH).with_seed(3).with_workers(workers).build(&Device::flex()).unwrap()
 }
 
 fn labels(seen: &Seen) -> Vec<i64> {
@@ -51,7 +51,7 @@ fn passes_are_the_same_whatever_prepares_them() {
 #[test]
 fn augmentation_does_not_depend_on_the_batch_an_image_is_in() {
     let by_image = |size: usize| {
-        let loader = dataset().loading(size).shuffled(3).build(&Device::flex()).unwrap();
+        let loader = dataset().loading(size).with_seed(3).build(&Device::flex()).unwrap();
         let seen = seen(loader.iter());
         let images = seen.into_iter().flat_map(|(labels, values)| {
             let images: Vec<Vec<f32>> = values.chunks(16).map(<[f32]>::to_vec).collect();
@@ -117,7 +117,7 @@ fn slices_have_their_own_images() {
 #[test]
 fn slices_of_a_shuffled_loader_are_mixed() {
     // Dropping the last: a pass has 20 of the 23 images, and no image is always left out.
-    let loading = dataset().loading(BATCH).shuffled(3).dropping_last();
+    let loading = dataset().loading(BATCH).with_seed(3).dropping_last();
     let loader = loading.build(&Device::flex()).unwrap();
     assert_eq!(loader.num_items(), 20);
     let images = |start, end| {
@@ -173,7 +173,7 @@ fn a_panic_of_a_thread_is_an_error_of_the_loader() {
 #[test]
 fn minibatches_know_where_their_images_are_in_the_data_set() {
     let (train, _) = dataset().split(5, 1);
-    let loader = train.loading(BATCH).shuffled(3).build(&Device::flex()).unwrap();
+    let loader = train.loading(BATCH).with_seed(3).build(&Device::flex()).unwrap();
     for batch in loader.slice(3, 18).iter() {
         let batch = batch.unwrap();
         // The label of each image of this data set is its place.

@@ -1,12 +1,5 @@
 //! What the columns of a CSV file are.
 
-use std::io::Read;
-use std::path::Path;
-
-use super::raw::Raw;
-use super::read;
-use crate::{DataError, Table, files};
-
 /// What to do about values that are not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Missing {
@@ -122,36 +115,5 @@ impl TableConfig {
     pub fn with_delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
         self
-    }
-
-    /// The table in a file, unpacked if its name ends in `.gz`; standardised by all its rows, until it is
-    /// [split](Table::split).
-    ///
-    /// # Errors
-    /// [`DataError::File`], and those of [`read`](Self::read).
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Table, DataError> {
-        let path = path.as_ref();
-        self.read(files::read(path)?.as_slice(), &path.display().to_string())
-    }
-
-    /// The table that `reader` gives; `name` is what errors call it.
-    ///
-    /// # Errors
-    /// [`DataError::Table`] for columns or values that are not what they should be, [`DataError::Format`] for
-    /// what is no CSV, [`DataError::Core`] with [`free_at_core::Error::EmptyBatch`] for no row.
-    pub fn read(&self, reader: impl Read, name: &str) -> Result<Table, DataError> {
-        Table::of(read::read(self, reader, name, None)?)
-    }
-
-    /// The table in another file with the same columns, for a model that was trained on `table`: with that
-    /// one's categories, classes and standardisation.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open), and [`TableError::UnknownCategory`](crate::TableError::UnknownCategory).
-    pub fn open_like(&self, path: impl AsRef<Path>, table: &Table) -> Result<Table, DataError> {
-        let path = path.as_ref();
-        let (bytes, name) = (files::read(path)?, path.display().to_string());
-        let raw: Raw = read::read(self, bytes.as_slice(), &name, Some(table.raw()))?;
-        table.encoding_of(raw)
     }
 }

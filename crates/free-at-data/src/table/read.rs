@@ -7,9 +7,45 @@ use std::path::Path;
 use csv::{ErrorKind, StringRecord, Trim};
 use free_at_core::Error;
 
+use super::Table;
 use super::config::{Missing, TableConfig};
+use super::error::TableError;
 use super::raw::{Kind, Raw, RawColumn};
-use crate::{DataError, TableError};
+use crate::error::DataError;
+use crate::reading;
+
+impl TableConfig {
+    /// The table in a file, unpacked if its name ends in `.gz`; standardised by all its rows, until it is
+    /// [split](Table::split).
+    ///
+    /// # Errors
+    /// [`DataError::File`], and those of [`read`](Self::read).
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Table, DataError> {
+        let path = path.as_ref();
+        self.read(reading::read(path)?.as_slice(), &path.display().to_string())
+    }
+
+    /// The table that `reader` gives; `name` is what errors call it.
+    ///
+    /// # Errors
+    /// [`DataError::Table`] for columns or values that are not what they should be, [`DataError::Format`] for
+    /// what is no CSV, [`DataError::Core`] with [`free_at_core::Error::EmptyBatch`] for no row.
+    pub fn read(&self, reader: impl Read, name: &str) -> Result<Table, DataError> {
+        Table::of(read(self, reader, name, None)?)
+    }
+
+    /// The table in another file with the same columns, for a model that was trained on `table`: with that
+    /// one's categories, classes and standardisation.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and [`TableError::UnknownCategory`](crate::TableError::UnknownCategory).
+    pub fn open_like(&self, path: impl AsRef<Path>, table: &Table) -> Result<Table, DataError> {
+        let path = path.as_ref();
+        let (bytes, name) = (reading::read(path)?, path.display().to_string());
+        let raw: Raw = read(self, bytes.as_slice(), &name, Some(table.raw()))?;
+        table.encoding_of(raw)
+    }
+}
 
 /// What becomes of the columns of the file.
 enum Role {

@@ -267,7 +267,10 @@ fn threat_models_name_columns() {
     let refused = table.threat(linf()).only_up("job").build().unwrap_err();
     assert!(matches!(refused, DataError::Table(TableError::Rule { .. })));
     let refused = table.threat(ThreatModel::l2(Epsilon::unit(0.5))).build().unwrap_err();
-    assert!(matches!(refused, DataError::Core(Error::Rules(RuleError::CategoriesInL2 { .. }))));
+    assert!(matches!(
+        refused,
+        DataError::Core(Error::Rules(RuleError::CategoriesWithoutLength { .. }))
+    ));
     let frozen = table.threat(ThreatModel::l2(Epsilon::unit(0.5))).freezing_categories().build();
     assert!(frozen.is_ok());
     let backwards = table.threat(linf()).within("income", 60.0, 30.0).build().unwrap_err();

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, burn_pack};
 
-/// A network whose weights have names in PyTorch, by which [`Checkpoint::load`](crate::Checkpoint::load)
+/// A network whose weights have names in PyTorch, by which [`Weights::load`](crate::Weights::load)
 /// finds them and [`save`](crate::save) writes them.
 ///
 /// Names, and the shapes of linear layers, are first put in PyTorch's way as far as Burn knows it

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{FloatDType, Tensor};
-use free_at_core::Error;
-use free_at_core::train::{GradientObserver, Observation};
+use free_at_core::train::{DeviceMean, GradientObserver, Observation};
+use free_at_core::{Error, rows};
 
-use super::mean::{Mean, Readings, metric};
+use super::mean::{Readings, metric};
 
 /// The mean cosine between two successive input gradients of the same sample: an observer, and a Burn metric
 /// that reports it.
@@ -29,13 +29,13 @@ use super::mean::{Mean, Readings, metric};
 /// let config = FastConfig::new(ThreatModel::linf(Epsilon::pixels(8.0)));
 /// let trainer = FastAdversarialTrainer::new(config, burn::tensor::Device::default())?
 ///     .observing(alignment.clone());   // in Burn's loop also `.metric_train_numeric(alignment)`
-/// # Ok::<(), free_at::Error>(())
+/// # Ok::<(), free_at::train::TrainError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct GradientAlignment {
     /// The last gradients of each device, with the number of their minibatch.
     last: Arc<Mutex<BTreeMap<u64, (u64, Tensor<2>)>>>,
-    mean: Mean,
+    mean: DeviceMean,
     readings: Readings,
 }
 
@@ -56,20 +56,14 @@ impl GradientAlignment {
 
 impl GradientObserver for GradientAlignment {
     fn observe(&self, seen: &Observation<'_>) -> Result<(), Error> {
-        let gradient = seen.gradient();
-        // Over its largest entry first: the squares of a confident sample's gradient would underflow.
-        let largest = gradient.clone().abs().max_dim(1);
-        let directed = largest.clone().greater_scalar(0.0);
-        let gradient = gradient / largest.mask_fill(directed.bool_not(), 1.0);
-        let length = gradient.clone().square().sum_dim(1).sqrt();
-        let unit = gradient / length.clamp_min(1.0);
+        let unit = rows::unit_length(seen.gradient());
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let before = last.insert(seen.worker(), (seen.minibatch(), unit.clone()));
         drop(last);
         let same = before.filter(|(minibatch, _)| *minibatch == seen.minibatch());
         if let Some((_, before)) = same {
             // A gradient of zero has no direction, and does not count.
-            let has = |unit: &Tensor<2>| unit.clone().abs().max_dim(1).greater_scalar(0.0);
+            let has = |unit: &Tensor<2>| rows::largest(unit.clone()).greater_scalar(0.0);
             let both = has(&unit).bool_and(has(&before)).cast(FloatDType::F32).sum();
             self.mean.add(seen.worker(), (unit * before).sum(), both);
         }

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
-use free_at_core::train::{GradientObserver, Observation, ObserverError, Phase};
-use free_at_core::{Error, Labels, Objective, files};
+use free_at_core::train::{GradientObserver, Observation, Phase};
+use free_at_core::{Error, Goal, Objective, files};
 use serde::{Deserialize, Serialize};
+
+use super::error::ObserverError;
 
 /// The running loss of each sample, by its place in the data set that was read: mislabelled samples, and
 /// those near a boundary, come first. An observer.
@@ -103,8 +105,8 @@ impl GradientObserver for HardestSamples {
         }
         let indices =
             seen.indices().ok_or(ObserverError::NoIndices { observer: "HardestSamples" })?;
-        let labels = Labels::untargeted(seen.labels());
-        let losses = Objective::CrossEntropy.values(seen.logits(), &labels)?;
+        let goal = Goal::untargeted(seen.labels());
+        let losses = Objective::CrossEntropy.values(seen.logits(), &goal)?;
         let mut shared = self.lock();
         shared.waiting.push((indices.to_vec(), losses));
         match shared.waiting.len() < MOST {

@@ -1,48 +1,10 @@
-//! A mean that stays on the device until somebody asks, and a Burn metric of it.
+//! A Burn metric of a mean that stays on the device until somebody asks.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use burn::tensor::{Tensor, TensorReadError};
+use burn::tensor::TensorReadError;
 use burn::train::metric::{NumericEntry, SerializedEntry};
-use free_at_core::Error;
+use free_at_core::train::DeviceMean;
 
-/// Sums of some numbers, with how many they were, for each device. Clones share them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Mean {
-    sums: Arc<Mutex<BTreeMap<u64, (Tensor<1>, Tensor<1>)>>>,
-}
-
-impl Mean {
-    /// Takes in numbers of one device: their sum and how many they are, `[1]` each.
-    pub(super) fn add(&self, worker: u64, sum: Tensor<1>, count: Tensor<1>) {
-        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = match sums.remove(&worker) {
-            Some((before, counted)) => (before + sum, counted + count),
-            None => (sum, count),
-        };
-        sums.insert(worker, next);
-    }
-
-    /// The mean of all that was taken in since the last call, if that was anything; waits for the devices.
-    ///
-    /// # Errors
-    /// [`Error::Read`].
-    pub(super) fn mean(&self) -> Result<Option<f64>, Error> {
-        let (sum, count) = self.take().map_err(Error::unreadable)?;
-        Ok((count > 0.0).then_some(sum / count))
-    }
-
-    /// The sum and the number of all that was taken in since the last call; waits for the devices.
-    fn take(&self) -> Result<(f64, f64), TensorReadError> {
-        let sums = std::mem::take(&mut *self.sums.lock().unwrap_or_else(PoisonError::into_inner));
-        sums.into_values().try_fold((0.0, 0.0), |(all, counted), (sum, count)| {
-            Ok((all + sum.try_into_scalar::<f64>()?, counted + count.try_into_scalar::<f64>()?))
-        })
-    }
-}
-
-/// What a metric has read of a [`Mean`]: in this pass, and the last time.
+/// What a metric has read of a [`DeviceMean`]: in this pass, and the last time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Readings {
     pass: (f64, f64),
@@ -50,7 +12,7 @@ pub(super) struct Readings {
 }
 
 impl Readings {
-    pub(super) fn read(&mut self, mean: &Mean) -> Result<SerializedEntry, TensorReadError> {
+    pub(super) fn read(&mut self, mean: &DeviceMean) -> Result<SerializedEntry, TensorReadError> {
         let (sum, count) = mean.take()?;
         self.pass = (self.pass.0 + sum, self.pass.1 + count);
         self.last = (count > 0.0).then_some(sum / count);
@@ -58,7 +20,7 @@ impl Readings {
     }
 
     /// All of the pass, once what is left of it has been read.
-    pub(super) fn whole(&mut self, mean: &Mean) -> Result<SerializedEntry, TensorReadError> {
+    pub(super) fn whole(&mut self, mean: &DeviceMean) -> Result<SerializedEntry, TensorReadError> {
         self.read(mean)?;
         Ok(self.entry(self.of_pass()))
     }
@@ -90,7 +52,7 @@ impl Readings {
     }
 }
 
-/// Makes an observer with fields `mean: Mean` and `readings: Readings` a Burn metric for training.
+/// Makes an observer with fields `mean: DeviceMean` and `readings: Readings` a Burn metric for training.
 macro_rules! metric {
     ($observer:ty, $name:literal, higher_is_better: $better:literal) => {
         impl burn::train::metric::Metric for $observer {

@@ -1,9 +1,9 @@
 //! The mean length of the gradient in the input.
 
-use free_at_core::Error;
-use free_at_core::train::{GradientObserver, Observation, Phase};
+use free_at_core::train::{DeviceMean, GradientObserver, Observation, Phase};
+use free_at_core::{Error, rows};
 
-use super::mean::{Mean, Readings, metric};
+use super::mean::{Readings, metric};
 
 /// The mean over samples of ‖∇ₓ l‖₂, the length of the gradient of each sample's own loss in its input, as
 /// training saw it: an observer, and a Burn metric that reports it.
@@ -15,7 +15,7 @@ use super::mean::{Mean, Readings, metric};
 /// See the [module](super) for an example.
 #[derive(Debug, Clone, Default)]
 pub struct GradientNorm {
-    mean: Mean,
+    mean: DeviceMean,
     readings: Readings,
 }
 
@@ -37,7 +37,7 @@ impl GradientNorm {
 impl GradientObserver for GradientNorm {
     fn observe(&self, seen: &Observation<'_>) -> Result<(), Error> {
         if seen.phase() == Phase::Descent {
-            let lengths = seen.gradient().square().sum_dim(1).sqrt();
+            let lengths = rows::length(seen.gradient());
             let count = lengths.ones_like().sum();
             self.mean.add(seen.worker(), lengths.sum(), count);
         }

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{FloatDType, Int, Tensor};
-use free_at_core::train::{GradientObserver, Observation, ObserverError, Phase};
-use free_at_core::{Error, files};
+use free_at_core::train::{GradientObserver, Observation, Phase};
+use free_at_core::{Error, files, rows};
 use image::{GrayImage, ImageFormat, Luma};
+
+use super::error::ObserverError;
 
 /// How large the gradient is in each pixel, averaged over a pass for each class: an observer.
 ///
@@ -88,7 +90,7 @@ impl GradientObserver for SaliencyMaps {
             return Err(ObserverError::NoImages { observer, found }.into());
         }
         let size = seen.gradient().abs();
-        let largest = size.clone().max_dim(1);
+        let largest = rows::largest(size.clone());
         let directed = largest.clone().greater_scalar(0.0);
         let size = size / largest.mask_fill(directed.bool_not(), 1.0);
         let classes = seen.logits().dims()[1];

@@ -1,6 +1,7 @@
 //! Recipes that cannot be followed.
 
 use free_at_core::Error;
+use free_at_core::train::TrainError;
 use free_at_models::ModelError;
 
 /// Why a recipe was refused.
@@ -31,7 +32,11 @@ pub enum RecipeError {
     #[error(transparent)]
     Model(#[from] ModelError),
 
-    /// The threat model or the method is out of range.
+    /// The method is out of range.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+
+    /// The threat model is out of range.
     #[error(transparent)]
     Core(#[from] Error),
 }

@@ -85,8 +85,9 @@ impl Rate {
         }
     }
 
-    /// For a training of so many optimiser steps, `pass` of them in a pass over the data.
-    pub(super) fn schedule(&self, steps: usize, pass: usize, replays: usize) -> Schedule {
+    /// For a training of so many optimiser steps, `pass` of them in a pass over the data, by a method that replays
+    /// each minibatch so often.
+    pub fn schedule(&self, steps: usize, pass: usize, replays: usize) -> Schedule {
         match self {
             Self::Constant { rate } => Schedule::Constant { rate: *rate },
             Self::Shares { rate, factor, at } => {

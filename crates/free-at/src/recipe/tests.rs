@@ -14,7 +14,10 @@ fn shafahi_cifar_is_the_authors_program() {
     assert_eq!((recipe.batch_size, recipe.replays, recipe.drop_last), (128, 8, true));
     assert_eq!(recipe.threat, ThreatModel::linf(Epsilon::pixels(8.0)));
     assert_eq!((recipe.clamp, recipe.step_size), (Clamp::InForward, None));
-    assert_eq!(recipe.sgd, Sgd { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights });
+    assert_eq!(
+        recipe.sgd,
+        SgdRecipe { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights }
+    );
     assert_eq!(recipe.length, Length::Steps(80_000));
     assert_eq!(recipe.transforms, [Transform::PadCrop { pad: 2 }, Transform::Flip]);
     assert_eq!(recipe.passes(8, WHOLE), 26);
@@ -31,7 +34,7 @@ fn shafahi_imagenet_is_the_authors_program() {
     let recipe = Recipe::shafahi_imagenet();
     assert_eq!((recipe.batch_size, recipe.replays, recipe.drop_last), (256, 4, false));
     assert_eq!(recipe.threat, ThreatModel::linf(Epsilon::pixels(4.0)));
-    assert_eq!(recipe.sgd, Sgd { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All });
+    assert_eq!(recipe.sgd, SgdRecipe { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All });
     assert_eq!(recipe.clamp, Clamp::InForward);
     // 90 / 4 passes, and the rate falls every 30 / 4 of them, both rounded up.
     assert_eq!(recipe.passes(4, 5_005), 23);
@@ -51,7 +54,7 @@ fn wong_cifar_is_fast_adversarials_free() {
     assert_eq!((recipe.batch_size, recipe.replays, recipe.drop_last), (128, 8, false));
     assert_eq!(recipe.threat, ThreatModel::linf(Epsilon::pixels(8.0)));
     assert_eq!(recipe.clamp, Clamp::OnUpdate);
-    assert_eq!(recipe.sgd, Sgd { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All });
+    assert_eq!(recipe.sgd, SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All });
     assert_eq!(recipe.passes(8, ALL), 10);
     let steps = 10 * 8 * ALL;
     assert_eq!(recipe.schedule(8, ALL), Schedule::Triangle { peak: 0.04, steps });

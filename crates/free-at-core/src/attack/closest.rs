@@ -1,0 +1,62 @@
+//! The closest adversarial example so far, for attacks that look for the smallest perturbation.
+
+use burn::tensor::{Bool, DType, Tensor};
+
+use super::survivors::Turn;
+use super::task::AttackTask;
+use crate::rows::for_each_feature;
+
+/// Of each sample the adversarial example closest to it so far, at whatever distance.
+#[derive(Debug, Clone)]
+pub struct Closest<const D: usize> {
+    examples: Tensor<D>,
+    norms: Tensor<1>,
+}
+
+impl<const D: usize> Closest<D> {
+    /// None yet: the inputs themselves, at an infinite distance.
+    pub fn new(task: &AttackTask<'_, D>) -> Self {
+        let (inputs, device) = (task.inputs().clone(), task.inputs().device());
+        let norms = Tensor::full([task.len()], f32::INFINITY, (&device, DType::F32));
+        Self { examples: inputs, norms }
+    }
+
+    /// Takes note of points of the samples, `[n, …]`, as the model saw them, where these fool it, `[n]`, and
+    /// are closer than what was found before.
+    pub fn offer(&mut self, task: &AttackTask<'_, D>, seen: Tensor<D>, fooled: Tensor<1, Bool>) {
+        let norms = distances(task, &seen);
+        let closer = fooled.bool_and(norms.clone().lower(self.norms.clone()));
+        self.norms = self.norms.clone().mask_where(closer.clone(), norms);
+        let rows = for_each_feature(closer, &seen);
+        self.examples = self.examples.clone().mask_where(rows, seen);
+    }
+
+    /// The examples, `[n, …]`; the input itself where none was found.
+    pub fn examples(&self) -> &Tensor<D> {
+        &self.examples
+    }
+
+    /// Their norms as the threat model measures them, `[n]`; infinite where none was found.
+    pub fn norms(&self) -> &Tensor<1> {
+        &self.norms
+    }
+
+    /// Which samples have one within ε, `[n]`.
+    pub fn within(&self, task: &AttackTask<'_, D>) -> Tensor<1, Bool> {
+        // Eight grey levels, say, are a little above 8/255 for half of all pixels by rounding alone; the
+        // evaluation allows ten times as much.
+        const ROUNDING: f64 = 1e-5;
+        self.norms.clone().lower_equal_scalar(task.allowed().epsilon() * (1.0 + ROUNDING))
+    }
+
+    /// Keeps those of the samples that stay in a search.
+    pub fn turn(&mut self, turn: &Turn) {
+        self.examples = turn.staying(self.examples.clone());
+        self.norms = turn.staying(self.norms.clone());
+    }
+}
+
+/// How far each point is from its input, `[n]`, as the threat model measures it.
+pub fn distances<const D: usize>(task: &AttackTask<'_, D>, seen: &Tensor<D>) -> Tensor<1> {
+    task.allowed().measure(seen.clone() - task.inputs().clone()).flatten::<1>(0, D - 1)
+}

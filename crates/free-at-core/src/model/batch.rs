@@ -1,0 +1,379 @@
+//! Inputs with their labels.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
+
+use crate::error::Error;
+use crate::threat::bounds::Bounds;
+use crate::threat::goal::Goal;
+
+/// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
+///
+/// Rank-generic: `Batch<4>` holds images `[n, channels, height, width]`, `Batch<2>` tables
+/// `[n, features]`, `Batch<3>` sequences.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use free_at_core::{Batch, Bounds, Error};
+///
+/// let rows = [[0.1, 0.9], [0.4, 0.2]];
+/// let batch = Batch::<2>::from_samples(&rows, &[2], &[0, 1], 2, &Bounds::default(), &Device::flex())?;
+/// assert_eq!((batch.len(), batch.inputs().dims()), (2, [2, 2]));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Batch<const D: usize> {
+    inputs: Tensor<D>,
+    labels: Tensor<1, Int>,
+    /// The number of classes the labels were checked against, if they were.
+    classes: Option<usize>,
+    /// What it counts in an optimiser step that adds up the gradients of several devices.
+    weight: f32,
+    /// Where each sample is in its data set, if that is known.
+    indices: Option<Arc<[usize]>>,
+    /// Tells minibatches apart; replays of one have one.
+    serial: u64,
+}
+
+impl<const D: usize> Batch<D> {
+    /// A batch of tensors that are on a device already. Their values are not read: see
+    /// [`check`](Self::check).
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::Device`] if the labels are elsewhere
+    /// than the inputs.
+    pub fn new(inputs: Tensor<D>, labels: Tensor<1, Int>) -> Result<Self, Error> {
+        const { assert!(D >= 2, "inputs are [n, …]: samples of at least one dimension") };
+        let (n, [count]) = (inputs.dims()[0], labels.dims());
+        if n != count {
+            return Err(Error::BatchLength { inputs: n, labels: count });
+        }
+        if n == 0 {
+            return Err(Error::EmptyBatch);
+        }
+        if inputs.device() != labels.device() {
+            let (inputs, labels) = (inputs.device(), labels.device());
+            return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
+        }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial })
+    }
+
+    /// A batch of samples on the host, checked, then sent to `device`.
+    ///
+    /// `sample_shape` is the shape of one sample, the `…` of `[n, …]`; the values of each sample
+    /// are row-major.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::SampleShape`] if `sample_shape` is
+    /// not of rank `D − 1`, [`Error::RaggedBatch`], [`Error::Label`], [`Error::InputNotFinite`],
+    /// [`Error::InputOutOfBounds`].
+    pub fn from_samples<S: AsRef<[f32]>>(
+        samples: &[S],
+        sample_shape: &[usize],
+        labels: &[usize],
+        classes: usize,
+        bounds: &Bounds,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let shape = batch_shape::<D>(samples.len(), sample_shape)?;
+        check_samples(samples, sample_shape.iter().product(), labels, classes, bounds)?;
+        let values = samples.iter().flat_map(|sample| sample.as_ref()).copied().collect();
+        let inputs =
+            Tensor::from_data(TensorData::new::<f32, _>(values, shape), (device, DType::F32));
+        let batch = Self::new(inputs, on_device(labels, device))?;
+        Ok(Self { classes: Some(classes), ..batch })
+    }
+
+    /// A batch of samples that are bytes, each `byte / white`: they are sent to `device` as bytes and become
+    /// floats there, where it can hold bytes.
+    ///
+    /// `sample_shape` is the shape of one sample, and `bytes` has them one after the other, row-major.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`], [`Error::SampleShape`] if `sample_shape` is not of rank `D − 1`,
+    /// [`Error::RaggedBatch`] for another number of bytes than the labels need, [`Error::Label`],
+    /// [`Error::Bounds`] for a white of 0.
+    pub fn from_bytes(
+        bytes: Vec<u8>,
+        sample_shape: &[usize],
+        labels: &[usize],
+        classes: usize,
+        white: u8,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let shape = batch_shape::<D>(labels.len(), sample_shape)?;
+        let features: usize = sample_shape.iter().product();
+        if bytes.len() != features * labels.len() {
+            let sample = bytes.len() / features.max(1);
+            let found = bytes.len() - sample.min(labels.len()) * features;
+            return Err(Error::RaggedBatch { sample, expected: features, found });
+        }
+        if white == 0 {
+            return Err(Error::Bounds { low: 0.0, high: 0.0, feature: None });
+        }
+        let numbered = labels.iter().enumerate();
+        numbered.clone().try_for_each(|(at, &label)| check_label(at, label as i64, classes))?;
+        let inputs = match device.supports_dtype(DType::U8) {
+            true => {
+                let data = TensorData::new::<u8, _>(bytes, shape);
+                Tensor::<D, Int>::from_data(data, (device, DType::U8)).cast(FloatDType::F32)
+            }
+            false => {
+                let floats = bytes.into_iter().map(f32::from).collect();
+                Tensor::from_data(TensorData::new::<f32, _>(floats, shape), (device, DType::F32))
+            }
+        };
+        let batch = Self::new(inputs.div_scalar(white), on_device(labels, device))?;
+        Ok(Self { classes: Some(classes), ..batch })
+    }
+
+    /// Reads the batch back and checks every value, for one that was made on a device.
+    ///
+    /// Waits for the device, so it belongs before a training loop and not in one.
+    ///
+    /// # Errors
+    /// [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`], and
+    /// [`Error::Read`] if the device fails.
+    pub fn check(&self, classes: usize, bounds: &Bounds) -> Result<(), Error> {
+        let read = |reason: String| Error::Read { reason };
+        let labels = self.labels.try_to_vec_as::<i64>().map_err(|e| read(e.to_string()))?;
+        let number = |(at, &label): (usize, &i64)| check_label(at, label, classes);
+        labels.iter().enumerate().try_for_each(number)?;
+        let values = self.inputs.try_to_vec_as::<f32>().map_err(|e| read(e.to_string()))?;
+        values
+            .chunks((values.len() / self.len()).max(1))
+            .enumerate()
+            .try_for_each(|(at, sample)| check_inputs(at, sample, bounds))
+    }
+
+    /// The inputs, `[n, …]`.
+    pub fn inputs(&self) -> Tensor<D> {
+        self.inputs.clone()
+    }
+
+    /// The true classes, `[n]`.
+    pub fn labels(&self) -> Tensor<1, Int> {
+        self.labels.clone()
+    }
+
+    /// What an untargeted attack wants of the batch: any answer but the labels.
+    pub fn untargeted(&self) -> Goal {
+        Goal::untargeted(self.labels())
+    }
+
+    /// The number of classes that the labels were checked against; none for a batch of tensors.
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+
+    /// Accepts a model with this many logits.
+    ///
+    /// # Errors
+    /// [`Error::Classes`] if the labels were checked against more classes.
+    pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
+        match self.classes {
+            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of samples; never 0.
+    #[allow(clippy::len_without_is_empty)] // A batch is never empty.
+    pub fn len(&self) -> usize {
+        self.labels.dims()[0]
+    }
+
+    /// The shape of one sample, the `…` of `[n, …]`.
+    pub fn sample_shape(&self) -> Vec<usize> {
+        self.inputs.dims()[1..].to_vec()
+    }
+
+    /// The device of the inputs.
+    pub fn device(&self) -> Device {
+        self.inputs.device()
+    }
+
+    /// The batch, whose samples have these indices in their data set.
+    ///
+    /// # Errors
+    /// [`Error::BatchLength`] if there are more of them than samples, or fewer.
+    pub fn with_indices(self, indices: Vec<usize>) -> Result<Self, Error> {
+        match indices.len() == self.len() {
+            true => Ok(Self { indices: Some(indices.into()), ..self }),
+            false => Err(Error::BatchLength { inputs: self.len(), labels: indices.len() }),
+        }
+    }
+
+    /// Where each sample is in the data set that was read, as the loaders of `free-at-data` say; none for
+    /// a batch of tensors.
+    pub fn indices(&self) -> Option<&[usize]> {
+        self.indices.as_deref()
+    }
+
+    /// A number that clones of this batch have, replays for example, and no other batch.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// The batch on another device.
+    #[must_use]
+    pub fn to_device(self, device: &Device) -> Self {
+        Self {
+            inputs: self.inputs.to_device(device),
+            labels: self.labels.to_device(device),
+            ..self
+        }
+    }
+
+    /// The batch, to count this much in an optimiser step.
+    pub(crate) fn with_weight(self, weight: f32) -> Self {
+        Self { weight, ..self }
+    }
+
+    /// What the batch counts in an optimiser step: 1 unless several devices share it.
+    pub(crate) fn weight(&self) -> f32 {
+        self.weight
+    }
+}
+
+/// `[n, …]`.
+fn batch_shape<const D: usize>(n: usize, sample: &[usize]) -> Result<[usize; D], Error> {
+    if sample.len() + 1 != D {
+        return Err(Error::SampleShape { expected: vec![0; D - 1], found: sample.to_vec() });
+    }
+    let mut shape = [n; D];
+    shape[1..].copy_from_slice(sample);
+    Ok(shape)
+}
+
+fn on_device(labels: &[usize], device: &Device) -> Tensor<1, Int> {
+    let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
+    Tensor::from_data(labels.as_slice(), device)
+}
+
+/// Accepts samples on the host that can be a batch: as many labels as samples and at least one,
+/// `features` values each, labels below `classes`, values finite and within the bounds.
+///
+/// # Errors
+/// [`Error::EmptyBatch`], [`Error::BatchLength`], and for the first sample that is wrong
+/// [`Error::RaggedBatch`], [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`].
+pub fn check_samples<S: AsRef<[f32]>>(
+    samples: &[S],
+    features: usize,
+    labels: &[usize],
+    classes: usize,
+    bounds: &Bounds,
+) -> Result<(), Error> {
+    if samples.len() != labels.len() {
+        return Err(Error::BatchLength { inputs: samples.len(), labels: labels.len() });
+    }
+    if samples.is_empty() {
+        return Err(Error::EmptyBatch);
+    }
+    for (at, (sample, &label)) in samples.iter().zip(labels).enumerate() {
+        let sample = sample.as_ref();
+        if sample.len() != features {
+            return Err(Error::RaggedBatch { sample: at, expected: features, found: sample.len() });
+        }
+        check_label(at, label as i64, classes)?;
+        check_inputs(at, sample, bounds)?;
+    }
+    Ok(())
+}
+
+fn check_label(sample: usize, label: i64, classes: usize) -> Result<(), Error> {
+    match usize::try_from(label).is_ok_and(|label| label < classes) {
+        true => Ok(()),
+        false => Err(Error::Label { sample, label, classes }),
+    }
+}
+
+fn check_inputs(sample: usize, values: &[f32], bounds: &Bounds) -> Result<(), Error> {
+    for (feature, &value) in values.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Error::InputNotFinite { sample, value });
+        }
+        let (low, high) = bounds.of_feature(feature);
+        if value < low || value > high {
+            return Err(Error::InputOutOfBounds { sample, value, low, high });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(samples: &[Vec<f32>], labels: &[usize]) -> Result<Batch<2>, Error> {
+        Batch::from_samples(samples, &[2], labels, 3, &Bounds::default(), &Device::flex())
+    }
+
+    #[test]
+    fn refuses_samples_that_are_no_batch() {
+        let good = vec![0.0, 1.0];
+        let cases = [
+            (batch(&[], &[]), Error::EmptyBatch),
+            (
+                batch(std::slice::from_ref(&good), &[0, 1]),
+                Error::BatchLength { inputs: 1, labels: 2 },
+            ),
+            (
+                batch(&[good.clone(), vec![0.5]], &[0, 1]),
+                Error::RaggedBatch { sample: 1, expected: 2, found: 1 },
+            ),
+            (batch(&[good], &[3]), Error::Label { sample: 0, label: 3, classes: 3 }),
+            (
+                batch(&[vec![0.0, 1.5]], &[0]),
+                Error::InputOutOfBounds { sample: 0, value: 1.5, low: 0.0, high: 1.0 },
+            ),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(found.unwrap_err(), expected);
+        }
+        assert!(matches!(
+            batch(&[vec![0.0, f32::NAN]], &[0]),
+            Err(Error::InputNotFinite { sample: 0, .. })
+        ));
+        let wrong_rank = Batch::<4>::from_samples(
+            &[[0.0, 1.0]],
+            &[2],
+            &[0],
+            3,
+            &Bounds::default(),
+            &Device::flex(),
+        );
+        assert!(matches!(wrong_rank, Err(Error::SampleShape { .. })));
+    }
+
+    #[test]
+    fn checks_what_was_made_on_a_device() {
+        let device = Device::flex();
+        let make = |values: [f32; 2], label: i64| {
+            Batch::<2>::new(
+                Tensor::from_data([values], &device),
+                Tensor::from_data([label], &device),
+            )
+            .unwrap()
+            .check(3, &Bounds::default())
+        };
+        assert_eq!(make([0.0, 1.0], 2), Ok(()));
+        assert!(matches!(make([0.0, 1.0], -1), Err(Error::Label { label: -1, .. })));
+        assert!(matches!(make([0.0, -0.1], 0), Err(Error::InputOutOfBounds { .. })));
+        assert!(matches!(make([f32::INFINITY, 0.0], 0), Err(Error::InputNotFinite { .. })));
+    }
+
+    #[test]
+    fn refuses_tensors_that_do_not_belong_together() {
+        let device = Device::flex();
+        let labels = |n: i64| Tensor::<1, Int>::arange(0..n, &device);
+        let new = |n| Batch::new(Tensor::<2>::zeros([2, 4], &device), labels(n));
+        assert_eq!(new(3).unwrap_err(), Error::BatchLength { inputs: 2, labels: 3 });
+        let empty = Batch::new(Tensor::<2>::zeros([0, 4], &device), labels(0));
+        assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
+    }
+}

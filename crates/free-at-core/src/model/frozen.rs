@@ -1,0 +1,159 @@
+//! A model as an attack sees it, and the gradient of an objective in its input.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use burn::module::Module;
+use burn::tensor::{DType, Tensor};
+
+use super::classifier::Classifier;
+use super::gradient::backward;
+use super::precision;
+use crate::error::Error;
+use crate::threat::goal::Goal;
+use crate::threat::objective::Objective;
+
+/// What an attack learns from one gradient computation.
+#[derive(Debug, Clone)]
+pub struct InputGradient<const D: usize> {
+    /// The gradient of each sample's value in its input, `[n, …]`.
+    pub gradient: Tensor<D>,
+    /// The objective's value for each sample, `[n]`.
+    pub values: Tensor<1>,
+    /// The logits, `[n, classes]`.
+    pub logits: Tensor<2>,
+}
+
+/// A model as an attack sees it: in evaluation mode (running statistics, no dropout), its
+/// parameters constant, differentiable in the input only.
+///
+/// Whoever calls an attack freezes the model, once, here; no attack ever switches modes. The
+/// model it was made from is not changed, nor are its running statistics.
+///
+/// ```
+/// use burn::module::Module;
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::tensor::{Device, Int, Tensor};
+/// use free_at_core::{Classifier, FrozenModel, Goal, Objective};
+///
+/// #[derive(Module, Debug)]
+/// struct Model { linear: Linear }
+/// impl Classifier<2> for Model {
+///     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
+///         self.linear.forward(inputs)
+///     }
+/// }
+///
+/// let device = Device::flex();
+/// let model = FrozenModel::new(&Model { linear: LinearConfig::new(4, 3).init(&device) });
+/// let goal = Goal::untargeted(Tensor::<1, Int>::from_data([0, 2], &device));
+/// let found = model.input_gradient(Tensor::zeros([2, 4], &device), &goal, Objective::Margin)?;
+/// assert_eq!((found.gradient.dims(), found.values.dims()), ([2, 4], [2]));
+/// assert_eq!(model.gradient_computations(), 2);
+/// # Ok::<(), free_at_core::Error>(())
+/// ```
+pub struct FrozenModel<const D: usize> {
+    /// For gradients in the input: on the autodiff device, without parameter gradients.
+    differentiable: Box<dyn Classifier<D>>,
+    /// For predictions: off the autodiff device altogether. Shares the parameters' memory.
+    plain: Box<dyn Classifier<D>>,
+    /// The type of float that it computes in.
+    dtype: DType,
+    forward_passes: AtomicU64,
+    gradient_computations: AtomicU64,
+}
+
+impl<const D: usize> FrozenModel<D> {
+    /// Freezes a copy of the model; the parameters are shared, not copied.
+    pub fn new<C: Classifier<D> + Module + 'static>(model: &C) -> Self {
+        // `valid` first: it brings running statistics up to date, which `freeze` alone does not.
+        let plain = model.valid();
+        let differentiable = plain.clone().train().freeze();
+        let dtype = precision::of(&plain);
+        Self {
+            dtype,
+            differentiable: Box::new(differentiable),
+            plain: Box::new(plain),
+            forward_passes: AtomicU64::new(0),
+            gradient_computations: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the model takes samples of this shape.
+    pub(crate) fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
+        self.plain.check_input(sample)
+    }
+
+    /// The logits, `[n, classes]`, of inputs `[n, …]`; nothing is recorded for a gradient.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`] for samples that the model does not take, [`Error::Logits`] if it returns
+    /// another number of rows.
+    pub fn logits(&self, inputs: Tensor<D>) -> Result<Tensor<2>, Error> {
+        self.check_input(&inputs.dims()[1..])?;
+        let n = inputs.dims()[0];
+        self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
+        let inputs = inputs.without_autodiff();
+        one_row_each(n, precision::logits(&*self.plain, inputs, self.dtype))
+    }
+
+    /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::Logits`], and those of [`Objective::values`].
+    pub fn input_gradient(
+        &self,
+        inputs: Tensor<D>,
+        goal: &Goal,
+        objective: Objective,
+    ) -> Result<InputGradient<D>, Error> {
+        self.input_gradient_of(inputs, |logits| objective.values(logits, goal))
+    }
+
+    /// The gradient in the inputs, `[n, …]`, of any function of the logits: `values` takes logits
+    /// `[n, classes]` to one number per sample, `[n]`, that depends on its own row only.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::Logits`], and those of `values`.
+    pub fn input_gradient_of(
+        &self,
+        inputs: Tensor<D>,
+        values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
+    ) -> Result<InputGradient<D>, Error> {
+        self.check_input(&inputs.dims()[1..])?;
+        let n = inputs.dims()[0];
+        self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
+        let inputs = inputs.without_autodiff().autodiff().require_grad();
+        let logits = precision::logits(&*self.differentiable, inputs.clone(), self.dtype);
+        let logits = one_row_each(n, logits)?;
+        let values = values(logits.clone())?;
+        let gradient = match values.is_tracked() {
+            // The sum's gradient in one sample's input is that of its own value.
+            true => backward(&values.clone().sum(), &inputs).0,
+            // The model cuts the graph, or ignores its input.
+            false => inputs.zeros_like().without_autodiff(),
+        };
+        Ok(InputGradient {
+            gradient,
+            values: values.without_autodiff(),
+            logits: logits.without_autodiff(),
+        })
+    }
+
+    /// Forward passes without a gradient so far, counted in samples.
+    pub fn forward_passes(&self) -> u64 {
+        self.forward_passes.load(Ordering::Relaxed)
+    }
+
+    /// Gradient computations (a forward and a backward pass each) so far, counted in samples.
+    pub fn gradient_computations(&self) -> u64 {
+        self.gradient_computations.load(Ordering::Relaxed)
+    }
+}
+
+/// Accepts logits with one row per sample.
+pub(crate) fn one_row_each(expected: usize, logits: Tensor<2>) -> Result<Tensor<2>, Error> {
+    match logits.dims()[0] {
+        found if found == expected => Ok(logits),
+        found => Err(Error::Logits { expected, found }),
+    }
+}

@@ -1,0 +1,7 @@
+//! What is asked of a model, and what it is given.
+
+pub(crate) mod batch;
+pub(crate) mod classifier;
+pub(crate) mod frozen;
+pub(crate) mod gradient;
+pub(crate) mod precision;

@@ -1,0 +1,254 @@
+//! What holds for single features of a table, beyond norm, scale and bounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::norm::Norm;
+use crate::error::Error;
+
+/// Which way a feature may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// It may only rise.
+    Up,
+    /// It may only fall: an income that can be reported lower, say.
+    Down,
+}
+
+/// What an adversary may do to the single features of a table: features that move one way only, or in
+/// whole steps, and groups of features of which exactly one is 1.
+///
+/// Features are counted from 0. What is not mentioned moves as the norm, the scale and the bounds of
+/// the [`ThreatModel`](crate::ThreatModel) allow; a feature that cannot change has a scale of 0 there.
+///
+/// A model only ever sees rows that keep the rules: attacks and trainers move between them, and
+/// [`PerturbationSet::snap`](crate::PerturbationSet::snap) takes each row to the nearest one that is
+/// allowed before the model does.
+///
+/// ```
+/// use free_at_core::{Bounds, Direction, Epsilon, FeatureRules, ThreatModel};
+///
+/// // Income in thousands, age in years, and one of three professions.
+/// let rules = FeatureRules::new(5)
+///     .with_direction(0, Direction::Down)
+///     .with_step(1, 1.0)
+///     .with_categories(vec![2, 3, 4]);
+/// let threat = ThreatModel::linf(Epsilon::unit(0.5))
+///     .with_bounds(Bounds::None)
+///     .with_scale(vec![12.0, 4.0, 1.0, 1.0, 1.0]) // 6,000 of income, 2 years
+///     .with_rules(rules);
+/// assert!(threat.check().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureRules {
+    features: usize,
+    directions: BTreeMap<usize, Direction>,
+    steps: BTreeMap<usize, f32>,
+    categories: Vec<Vec<usize>>,
+}
+
+impl FeatureRules {
+    /// No rules yet, for rows of so many features.
+    pub fn new(features: usize) -> Self {
+        let (directions, steps) = (BTreeMap::new(), BTreeMap::new());
+        Self { features, directions, steps, categories: Vec::new() }
+    }
+
+    /// The feature only rises, or only falls. Default: both.
+    #[must_use]
+    pub fn with_direction(mut self, feature: usize, direction: Direction) -> Self {
+        self.directions.insert(feature, direction);
+        self
+    }
+
+    /// The feature moves in whole multiples of `step`, above 0 and in the unit of the inputs: 1 for a
+    /// count, 1 / σ for one that is standardised. Default: by any amount.
+    #[must_use]
+    pub fn with_step(mut self, feature: usize, step: f32) -> Self {
+        self.steps.insert(feature, step);
+        self
+    }
+
+    /// The features are the categories of one property: one of them is 1 and the others are 0, whatever
+    /// an adversary does. It may choose any category: there is no distance between two of them that
+    /// could be compared with ε. A scale of 0 for all of them freezes the group.
+    #[must_use]
+    pub fn with_categories(mut self, group: Vec<usize>) -> Self {
+        self.categories.push(group);
+        self
+    }
+
+    /// The number of features of a row.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// The way that the feature may move; both ways, if there is none.
+    pub fn direction(&self, feature: usize) -> Option<Direction> {
+        self.directions.get(&feature).copied()
+    }
+
+    /// The step of the feature, if it has one.
+    pub fn step(&self, feature: usize) -> Option<f32> {
+        self.steps.get(&feature).copied()
+    }
+
+    /// The groups of categories.
+    pub fn categories(&self) -> &[Vec<usize>] {
+        &self.categories
+    }
+
+    /// Accepts rules that can be kept.
+    ///
+    /// # Errors
+    /// [`Error::Rules`] with the [`RuleError`].
+    pub fn check(&self) -> Result<(), Error> {
+        self.contradiction().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn contradiction(&self) -> Option<RuleError> {
+        let features = self.features;
+        let grouped = self.categories.iter().flatten();
+        let named = self.directions.keys().chain(self.steps.keys()).chain(grouped);
+        if let Some(&feature) = named.clone().find(|feature| **feature >= features) {
+            return Some(RuleError::NoSuchFeature { feature, features });
+        }
+        let wrong = |step: &f32| !(step.is_finite() && *step > 0.0);
+        if let Some((&feature, &step)) = self.steps.iter().find(|(_, step)| wrong(step)) {
+            return Some(RuleError::Step { feature, step });
+        }
+        if let Some(group) = self.categories.iter().find(|group| group.len() < 2) {
+            return Some(RuleError::Categories { group: group.clone() });
+        }
+        let mut seen = BTreeSet::new();
+        for &feature in self.categories.iter().flatten() {
+            if !seen.insert(feature) {
+                return Some(RuleError::Overlap { feature });
+            }
+            if self.directions.contains_key(&feature) || self.steps.contains_key(&feature) {
+                return Some(RuleError::CategoryMoves { feature });
+            }
+        }
+        None
+    }
+}
+
+/// Why rules for features cannot be kept.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// A rule for a feature that there is not.
+    #[error("there is a rule for feature {feature}, but rows have {features} features, from 0 on")]
+    NoSuchFeature {
+        /// The feature named.
+        feature: usize,
+        /// Features of a row.
+        features: usize,
+    },
+
+    /// A step that is no positive, finite number.
+    #[error("feature {feature} moves in steps of {step}: a step must be finite and above 0")]
+    Step {
+        /// The feature.
+        feature: usize,
+        /// The step found.
+        step: f32,
+    },
+
+    /// A group of fewer than two categories.
+    #[error("a group of categories needs two features or more, found {group:?}")]
+    Categories {
+        /// The group's features.
+        group: Vec<usize>,
+    },
+
+    /// A feature in two groups of categories, or twice in one.
+    #[error("feature {feature} is a category of two groups: groups must not overlap")]
+    Overlap {
+        /// The feature.
+        feature: usize,
+    },
+
+    /// A category with a direction or a step.
+    #[error(
+        "feature {feature} is a category, 0 or 1, and has a direction or a step too: leave that out"
+    )]
+    CategoryMoves {
+        /// The feature.
+        feature: usize,
+    },
+
+    /// A group of which some features are frozen and some are not.
+    #[error(
+        "of the categories {group:?} some have a scale of 0 and some have not: freeze all of them or none"
+    )]
+    HalfFrozen {
+        /// The group's features.
+        group: Vec<usize>,
+    },
+
+    /// Categories that may change, in a norm that has no measure for it.
+    #[error(
+        "the categories {group:?} may change, which has no length in {norm}: use L∞, or give them a scale of 0"
+    )]
+    CategoriesWithoutLength {
+        /// The group's features.
+        group: Vec<usize>,
+        /// The norm.
+        norm: Norm,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_rules_that_cannot_be_kept() {
+        let new = || FeatureRules::new(4);
+        let cases = [
+            (
+                new().with_direction(4, Direction::Up),
+                RuleError::NoSuchFeature { feature: 4, features: 4 },
+            ),
+            (
+                new().with_categories(vec![0, 7]),
+                RuleError::NoSuchFeature { feature: 7, features: 4 },
+            ),
+            (new().with_step(1, 0.0), RuleError::Step { feature: 1, step: 0.0 }),
+            (
+                new().with_step(2, f32::INFINITY),
+                RuleError::Step { feature: 2, step: f32::INFINITY },
+            ),
+            (new().with_categories(vec![3]), RuleError::Categories { group: vec![3] }),
+            (
+                new().with_categories(vec![0, 1]).with_categories(vec![1, 2]),
+                RuleError::Overlap { feature: 1 },
+            ),
+            (new().with_categories(vec![0, 0]), RuleError::Overlap { feature: 0 }),
+            (
+                new().with_categories(vec![0, 1]).with_step(0, 1.0),
+                RuleError::CategoryMoves { feature: 0 },
+            ),
+        ];
+        for (rules, expected) in cases {
+            assert_eq!(rules.check(), Err(Error::Rules(expected)));
+        }
+        assert!(matches!(
+            new().with_step(2, f32::NAN).check(),
+            Err(Error::Rules(RuleError::Step { feature: 2, .. }))
+        ));
+    }
+
+    #[test]
+    fn rules_survive_json() {
+        let rules = FeatureRules::new(4)
+            .with_direction(0, Direction::Down)
+            .with_step(1, 0.5)
+            .with_categories(vec![2, 3]);
+        let json = serde_json::to_string(&rules).unwrap();
+        assert_eq!(serde_json::from_str::<FeatureRules>(&json).unwrap(), rules);
+    }
+}

@@ -1,0 +1,12 @@
+//! What an adversary may do to an input, and what it wants.
+
+pub(crate) mod bounds;
+pub(crate) mod epsilon;
+pub(crate) mod feature_rules;
+pub(crate) mod goal;
+pub(crate) mod norm;
+pub(crate) mod objective;
+pub(crate) mod perturbation_set;
+pub(crate) mod row_rules;
+pub(crate) mod scale;
+pub(crate) mod threat_model;

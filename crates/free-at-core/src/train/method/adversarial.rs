@@ -1,0 +1,61 @@
+//! Training on what an attack finds: K-PGD and any other.
+
+use serde::{Deserialize, Serialize};
+
+use super::adversary::Adversary;
+use super::interface::{Descend, Method};
+use super::step::{Descent, Step};
+use crate::attack::interface::{Attack, AttackParameters};
+use crate::model::classifier::Trainable;
+use crate::threat::threat_model::ThreatModel;
+use crate::train::TrainError;
+
+/// Configuration of training against an attack: the attack sees the model in evaluation mode, the descent step
+/// trains it as usual.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdversarialConfig<A> {
+    #[serde(flatten)]
+    adversary: Adversary,
+    attack: A,
+}
+
+impl<A> AdversarialConfig<A> {
+    /// Training against `attack` by this adversary. The steps are the attack's.
+    pub fn new(adversary: impl Into<Adversary>, attack: A) -> Self {
+        Self { adversary: adversary.into(), attack }
+    }
+
+    /// The threat model trained against.
+    pub fn threat(&self) -> &ThreatModel {
+        self.adversary.threat()
+    }
+}
+
+impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
+    fn name(&self) -> String {
+        self.attack.name()
+    }
+
+    fn check(&self) -> Result<(), TrainError> {
+        self.adversary.check()?;
+        self.attack.check()?;
+        match self.adversary.step_size() {
+            Some(_) => Err(TrainError::StepSizeOfAttack { method: self.name() }),
+            None => Ok(()),
+        }
+    }
+
+    fn gradient_computations(&self) -> usize {
+        self.attack.gradient_computations() * self.attack.runs(false) + 1
+    }
+}
+
+impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialConfig<A> {
+    fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
+        self.attack.check_support(self.adversary.threat(), &step.batch().sample_shape())?;
+        let frozen = step.frozen();
+        let task = step.task(&self.adversary, &frozen)?;
+        let adversarial = task.seen(self.attack.perturb(&task)?);
+        step.descend(adversarial)
+    }
+}

@@ -1,0 +1,11 @@
+//! Training methods: what they are given, and one file for each.
+
+pub(crate) mod adversarial;
+pub(crate) mod adversary;
+pub(crate) mod fast;
+pub(crate) mod free;
+pub(crate) mod interface;
+pub(crate) mod observer;
+pub(crate) mod penalty;
+pub(crate) mod standard;
+pub(crate) mod step;

@@ -1,0 +1,258 @@
+//! One optimiser step, as a method has it.
+
+use burn::tensor::{Gradients, Tensor};
+
+use super::adversary::Adversary;
+use super::observer::{Observation, Observers, Phase};
+use super::penalty::GradientPenalty;
+use crate::attack::task::AttackTask;
+use crate::draws::Draws;
+use crate::error::Error;
+use crate::model::batch::Batch;
+use crate::model::classifier::Trainable;
+use crate::model::frozen::{FrozenModel, one_row_each};
+use crate::model::gradient::{backward, beside_parameters};
+use crate::model::precision;
+use crate::threat::objective::Objective;
+use crate::threat::perturbation_set::PerturbationSet;
+use crate::train::TrainError;
+use crate::train::state::worker::Worker;
+
+/// One optimiser step: the model and the minibatch, what the method carries from step to step on this
+/// device, and the backward pass that the optimiser descends with.
+pub struct Step<'a, C, const D: usize> {
+    model: &'a C,
+    batch: &'a Batch<D>,
+    inputs: Tensor<D>,
+    worker: &'a mut Worker,
+    observers: &'a Observers,
+    penalty: Option<&'a GradientPenalty>,
+}
+
+/// What one optimiser step descends: a loss at some inputs and its gradients.
+pub struct Descent {
+    /// The mean of the loss over the minibatch, with the trainer's [`GradientPenalty`] if it has one, `[1]`.
+    pub loss: Tensor<1>,
+    /// The logits, `[n, classes]`; of several inputs those of the last.
+    pub logits: Tensor<2>,
+    /// The gradients of the loss in the parameters.
+    pub gradients: Gradients,
+}
+
+impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
+    pub(crate) fn new(
+        model: &'a C,
+        batch: &'a Batch<D>,
+        worker: &'a mut Worker,
+        observers: &'a Observers,
+        penalty: Option<&'a GradientPenalty>,
+    ) -> Self {
+        let inputs = batch.inputs().without_autodiff();
+        Self { model, batch, inputs, worker, observers, penalty }
+    }
+
+    /// The minibatch.
+    pub fn batch(&self) -> &'a Batch<D> {
+        self.batch
+    }
+
+    /// Its inputs, `[n, …]`, as no part of a graph.
+    pub fn inputs(&self) -> Tensor<D> {
+        self.inputs.clone()
+    }
+
+    /// The model in training.
+    pub fn model(&self) -> &'a C {
+        self.model
+    }
+
+    /// The model as an attack sees it: in evaluation mode, differentiable in its input only.
+    pub fn frozen(&self) -> FrozenModel<D> {
+        FrozenModel::new(self.model)
+    }
+
+    /// The optimiser steps taken on this device before this one.
+    pub fn taken(&self) -> u64 {
+        self.worker.steps()
+    }
+
+    /// The random draws of this step, keyed by the adversary's seed, the step, the device and the sample's
+    /// position in the minibatch.
+    pub fn draws(&self, adversary: &Adversary) -> Draws {
+        self.worker.draws(adversary.seed(), self.batch.len())
+    }
+
+    /// The perturbations that the adversary may make at this step.
+    ///
+    /// # Errors
+    /// Those of [`ThreatModel::around`](crate::ThreatModel::around).
+    pub fn allowed(&self, adversary: &Adversary) -> Result<PerturbationSet<D>, TrainError> {
+        Ok(adversary.around(&self.inputs, self.taken())?)
+    }
+
+    /// How far one step of the adversary goes at this step: as it says itself, or else `default` times ε.
+    pub fn step_size(&self, adversary: &Adversary, default: f64) -> f64 {
+        let own = adversary.step_size().map(|size| size.value());
+        let size = own.unwrap_or_else(|| default * adversary.threat().epsilon().value());
+        adversary.share(self.taken()) * size
+    }
+
+    /// The untargeted attack of the minibatch.
+    ///
+    /// # Errors
+    /// Those of [`allowed`](Self::allowed) and of [`AttackTask::within`].
+    pub fn task<'m>(
+        &self,
+        adversary: &Adversary,
+        model: &'m FrozenModel<D>,
+    ) -> Result<AttackTask<'m, D>, TrainError> {
+        let (allowed, draws) = (self.allowed(adversary)?, self.draws(adversary));
+        let goal = self.batch.untargeted();
+        Ok(AttackTask::within(model, self.inputs(), goal, allowed, draws)?)
+    }
+
+    /// The perturbation that this device carries from step to step: its first rows, `[n, …]`. Zero at the very
+    /// first minibatch, which sets its size unless `largest_batch` does.
+    ///
+    /// # Errors
+    /// [`TrainError::BatchTooLarge`], [`Error::SampleShape`].
+    pub fn perturbation(&mut self, largest_batch: Option<usize>) -> Result<Tensor<D>, TrainError> {
+        self.worker.perturbation(&self.inputs, largest_batch)
+    }
+
+    /// Carries these first rows of the perturbation on to the next step.
+    pub fn carry(&mut self, delta: Tensor<D>) {
+        self.worker.carry(delta);
+    }
+
+    /// Descends the mean cross-entropy at `inputs`, which stand for those of the minibatch.
+    ///
+    /// # Errors
+    /// Those of [`descend_on`](Self::descend_on).
+    pub fn descend(&self, inputs: Tensor<D>) -> Result<Descent, TrainError> {
+        self.descend_on([inputs], |[logits]| self.cross_entropy(logits))
+    }
+
+    /// The same, and the gradient in the inputs from the same backward pass, as Free-m needs it.
+    ///
+    /// # Errors
+    /// Those of [`descend_on`](Self::descend_on).
+    pub fn descend_at(&self, inputs: Tensor<D>) -> Result<(Descent, Tensor<D>), TrainError> {
+        self.backward_to_input(self.forward([inputs], true, |[logits]| self.cross_entropy(logits))?)
+    }
+
+    /// Descends the mean of any losses: the model is asked at each of `inputs`, in this order and in training
+    /// mode, and `losses` takes the logits, `[n, classes]` each, to one loss for each sample, `[n]`. One
+    /// backward pass goes through all of them.
+    ///
+    /// Where the trainer has observers it computes the gradient in the last inputs too, for them.
+    ///
+    /// # Errors
+    /// Those of `losses`; [`Error::Logits`], [`Error::Classes`], [`TrainError::NotTrainable`], and those of
+    /// observers.
+    pub fn descend_on<const K: usize>(
+        &self,
+        inputs: [Tensor<D>; K],
+        losses: impl FnOnce([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
+    ) -> Result<Descent, TrainError> {
+        let looks = !self.observers.is_empty();
+        let forward = self.forward(inputs, looks, losses)?;
+        match looks {
+            true => Ok(self.backward_to_input(forward)?.0),
+            false => {
+                let gradients = self.weighted(&forward.loss).backward();
+                Ok(forward.descent(gradients))
+            }
+        }
+    }
+
+    /// The cross-entropy of each sample, `[n]`, from logits `[n, classes]`.
+    ///
+    /// # Errors
+    /// None: cross-entropy needs no more classes than the labels name.
+    pub fn cross_entropy(&self, logits: Tensor<2>) -> Result<Tensor<1>, Error> {
+        Objective::CrossEntropy.values(logits, &self.batch.untargeted())
+    }
+
+    /// Shows one gradient computation to the trainer's observers, if it has any: what the model saw instead
+    /// of the batch, the gradient there, and the logits.
+    ///
+    /// # Errors
+    /// Those of the observers.
+    pub fn show(
+        &self,
+        phase: Phase,
+        (seen, gradient, logits): (&Tensor<D>, &Tensor<D>, &Tensor<2>),
+    ) -> Result<(), Error> {
+        if self.observers.is_empty() {
+            return Ok(());
+        }
+        let here = (self.worker.steps() + 1, self.worker.key(), phase);
+        let tensors = (seen.clone(), gradient.clone(), logits.clone());
+        self.observers.show(&Observation::new(here, self.batch, tensors))
+    }
+
+    /// The forward passes and the loss; with a gradient in the last inputs to come, if somebody `looks`.
+    fn forward<const K: usize>(
+        &self,
+        inputs: [Tensor<D>; K],
+        looks: bool,
+        losses: impl FnOnce([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
+    ) -> Result<Forward<D>, TrainError> {
+        const { assert!(K > 0, "a loss is a function of the model's answer at some inputs") };
+        let (model, dtype) = (self.model, precision::of(self.model));
+        let mut leaves = Vec::with_capacity(K);
+        for inputs in inputs {
+            leaves.push(beside_parameters(model, inputs).ok_or(TrainError::NotTrainable)?);
+        }
+        if looks {
+            leaves[K - 1] = leaves[K - 1].clone().require_grad();
+        }
+        let mut answers = Vec::with_capacity(K);
+        for inputs in &leaves {
+            let logits = precision::logits(model, inputs.clone(), dtype);
+            let logits = one_row_each(self.batch.len(), logits)?;
+            self.batch.check_logits(logits.dims()[1])?;
+            answers.push(logits);
+        }
+        let (inputs, logits) = (leaves[K - 1].clone(), answers[K - 1].clone());
+        let mut loss = losses(std::array::from_fn(|at| answers[at].clone()))?.mean();
+        if let Some(penalty) = self.penalty {
+            loss = loss + penalty.at(model, &inputs, logits.clone(), &self.batch.untargeted())?;
+        }
+        match loss.is_tracked() {
+            true => Ok(Forward { loss, inputs, logits }),
+            false => Err(TrainError::NotTrainable), // the model cuts the graph to its parameters
+        }
+    }
+
+    /// The one backward pass, to the parameters and to the last inputs.
+    fn backward_to_input(&self, forward: Forward<D>) -> Result<(Descent, Tensor<D>), TrainError> {
+        let (in_inputs, gradients) = backward(&self.weighted(&forward.loss), &forward.inputs);
+        self.show(Phase::Descent, (&forward.inputs, &in_inputs, &forward.logits))?;
+        Ok((forward.descent(gradients), in_inputs))
+    }
+
+    /// The loss as it counts in the optimiser step. (The steepest step of an adversary has the same
+    /// direction whatever the weight.)
+    fn weighted(&self, loss: &Tensor<1>) -> Tensor<1> {
+        match self.batch.weight() {
+            1.0 => loss.clone(),
+            weight => loss.clone().mul_scalar(weight),
+        }
+    }
+}
+
+/// A loss, and the last inputs with the logits there.
+struct Forward<const D: usize> {
+    loss: Tensor<1>,
+    inputs: Tensor<D>,
+    logits: Tensor<2>,
+}
+
+impl<const D: usize> Forward<D> {
+    fn descent(self, gradients: Gradients) -> Descent {
+        let (loss, logits) = (self.loss.without_autodiff(), self.logits.without_autodiff());
+        Descent { loss, logits, gradients }
+    }
+}

@@ -1,0 +1,4 @@
+//! What a training keeps from step to step, and across a restart of the program.
+
+pub(crate) mod trainer_state;
+pub(crate) mod worker;
