@@ -83,6 +83,13 @@ impl Draws {
         })
     }
 
+    /// Standard normal numbers, of shape `[samples, …]`.
+    pub fn normal<const D: usize>(&self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        self.fill(shape, device, |rng, row| {
+            row.iter_mut().for_each(|value| *value = normal(rng));
+        })
+    }
+
     /// `count` uniform numbers in [0, 1) for each sample, on the host, sample by sample.
     pub fn units(&self, count: usize) -> Vec<Vec<f32>> {
         let of = |&sample: &u64| {
@@ -181,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_are_uniform_in_the_cube_and_in_the_ball() {
+    fn draws_are_uniform_in_the_cube_and_in_the_ball_or_normal() {
         const SAMPLES: usize = 2000;
         const SLACK: f32 = 0.05; // over four standard errors of either mean
         let draws = Draws::new(0, (0..SAMPLES as u64).collect());
@@ -192,5 +199,8 @@ mod tests {
         // E[r] = d / (d + 1) for a uniform point of the d-ball.
         assert!((radii.clone().mean().into_scalar::<f32>() - 0.8).abs() < SLACK);
         assert!(radii.max().into_scalar::<f32>() <= 1.0 + f32::EPSILON);
+        let normal = draws.normal([SAMPLES, 4], &Device::flex());
+        assert!(normal.clone().mean().into_scalar::<f32>().abs() < SLACK);
+        assert!((normal.square().mean().into_scalar::<f32>() - 1.0).abs() < SLACK);
     }
 }

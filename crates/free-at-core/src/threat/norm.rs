@@ -108,6 +108,8 @@ impl FromStr for Norm {
 }
 
 /// The radius of a ball around each input.
+// It lives as long as one projection does: nothing keeps many of them.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum Radius<const D: usize> {
     /// One for all samples.

@@ -98,9 +98,7 @@ impl Worker {
             _ => Ok(()),
         }
     }
-}
 
-impl Worker {
     /// What is recorded of it beside the perturbation: its device, steps, rows and features.
     pub(super) fn numbers(&self) -> [u64; 4] {
         let [rows, features] = self.perturbation.as_ref().map_or([0, 0], |delta| delta.dims());
