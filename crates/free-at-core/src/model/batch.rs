@@ -162,7 +162,11 @@ impl<const D: usize> Batch<D> {
 
     /// What an untargeted attack wants of the batch: any answer but the labels.
     pub fn untargeted(&self) -> Goal {
-        Goal::untargeted(self.labels())
+        let goal = Goal::untargeted(self.labels());
+        match self.classes {
+            Some(classes) => goal.among(classes),
+            None => goal,
+        }
     }
 
     /// The number of classes that the labels were checked against; none for a batch of tensors.
@@ -175,10 +179,7 @@ impl<const D: usize> Batch<D> {
     /// # Errors
     /// [`Error::Classes`] if the labels were checked against more classes.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        match self.classes {
-            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
-            _ => Ok(()),
-        }
+        self.untargeted().check_logits(logits)
     }
 
     /// The number of samples; never 0.

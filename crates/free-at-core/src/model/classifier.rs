@@ -31,7 +31,7 @@ use crate::error::Error;
 /// let model = LinearClassifier { layer: LinearConfig::new(4, 3).init(&device) };
 /// assert_eq!(model.logits(Tensor::zeros([2, 4], &device)).dims(), [2, 3]);
 /// ```
-pub trait Classifier<const D: usize> {
+pub trait Classifier<const D: usize>: Send + Sync {
     /// Unnormalised log-probabilities (no softmax): inputs `[n, …]` to logits `[n, classes]`.
     fn logits(&self, inputs: Tensor<D>) -> Tensor<2>;
 

@@ -11,12 +11,13 @@ use crate::rows::predicted;
 pub struct Goal {
     truth: Tensor<1, Int>,
     target: Option<Tensor<1, Int>>,
+    classes: Option<usize>,
 }
 
 impl Goal {
     /// Untargeted: any class but the true one will do.
     pub fn untargeted(truth: Tensor<1, Int>) -> Self {
-        Self { truth, target: None }
+        Self { truth, target: None, classes: None }
     }
 
     /// Targeted: the sample is to be taken for `target`.
@@ -26,8 +27,26 @@ impl Goal {
     pub fn targeted(truth: Tensor<1, Int>, target: Tensor<1, Int>) -> Result<Self, Error> {
         let ([inputs], [labels]) = (truth.dims(), target.dims());
         match inputs == labels {
-            true => Ok(Self { truth, target: Some(target) }),
+            true => Ok(Self { truth, target: Some(target), classes: None }),
             false => Err(Error::BatchLength { inputs, labels }),
+        }
+    }
+
+    /// The same, where it is known here that all labels are below `classes`: a model with fewer logits is
+    /// then refused.
+    #[must_use]
+    pub fn among(self, classes: usize) -> Self {
+        Self { classes: Some(classes), ..self }
+    }
+
+    /// Accepts a model with this many logits.
+    ///
+    /// # Errors
+    /// [`Error::Classes`] if the labels are of more classes.
+    pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
+        match self.classes {
+            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
+            _ => Ok(()),
         }
     }
 
@@ -55,7 +74,8 @@ impl Goal {
     #[must_use]
     pub fn select(&self, positions: &Tensor<1, Int>) -> Self {
         let at = |classes: &Tensor<1, Int>| classes.clone().select(0, positions.clone());
-        Self { truth: at(&self.truth), target: self.target.as_ref().map(at) }
+        let (truth, target) = (at(&self.truth), self.target.as_ref().map(at));
+        Self { truth, target, classes: self.classes }
     }
 
     /// Which samples these logits, `[n, classes]`, get wrong (untargeted) or take for the target

@@ -68,8 +68,9 @@ impl Objective {
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] for [`Objective::Dlr`] with fewer than three classes, or four with
-    /// a target.
+    /// a target; [`Error::Classes`] where the goal knows its labels to be of more classes.
     pub fn values(self, logits: Tensor<2>, goal: &Goal) -> Result<Tensor<1>, Error> {
+        goal.check_logits(logits.dims()[1])?;
         Ok(match (self, &goal.target()) {
             (Self::CrossEntropy, None) => of_class(log_softmax(logits, 1), &goal.truth()).neg(),
             (Self::CrossEntropy, Some(target)) => of_class(log_softmax(logits, 1), target),
