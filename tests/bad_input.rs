@@ -7,12 +7,13 @@ use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::{Device, Int, Tensor};
 use burn::train::metric::{AccuracyMetric, TopKAccuracyMetric};
 use burn::train::{ClassificationOutput, LearningResult};
-use free_at::attacks::AttackParameters;
-use free_at::attacks::{Evaluation, EvaluationError};
+use free_at::attacks::{AttackParameters, AttackTask, EvaluationError};
 use free_at::prelude::*;
-use free_at::train::{AdversarialModel, StepError, TrainError};
+use free_at::train::{AdversarialModel, Descend, StepError, TrainError};
+use free_at::{Draws, FrozenModel, Goal, Norm};
 
-use crate::nets::{ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
+use crate::catalogue::{attacks_within, for_each_method};
+use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
 
 fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, TrainError> {
     FreeAdversarialTrainer::new(config, Device::flex())
@@ -20,6 +21,10 @@ fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, TrainError> {
 
 fn trainer() -> FreeAdversarialTrainer {
     free(FreeConfig::new(linf(0.1))).unwrap()
+}
+
+fn trainer_of<M: Descend<4>>(method: M) -> Trainer<M> {
+    Trainer::new(method, Device::flex()).unwrap()
 }
 
 fn step(batch: &Batch<4>) -> Result<(), TrainError> {
@@ -37,20 +42,15 @@ fn refusal<C>(result: Result<(C, ClassificationOutput), StepError<C>>) -> StepEr
 #[test]
 fn configurations_that_make_no_sense() {
     for epsilon in [0.0, -0.1, f64::NAN, f64::INFINITY] {
-        let threat = linf(epsilon);
-        let refused = [
-            free(FreeConfig::new(threat.clone())).err(),
-            FastAdversarialTrainer::new(FastConfig::new(threat.clone()), Device::flex()).err(),
-            AdversarialTrainer::new(
-                AdversarialConfig::new(threat.clone(), Pgd::new(7)),
-                Device::flex(),
-            )
-            .err(),
-        ];
-        for error in refused {
+        fn test<M: Descend<4>>(method: M) {
+            let name = method.name();
+            let error = Trainer::<M>::new(method, Device::flex()).err();
             let is_epsilon = matches!(error, Some(TrainError::Core(Error::Epsilon { .. })));
-            assert!(is_epsilon, "{epsilon}: {error:?}");
+            // Standard training has no adversary.
+            assert_eq!(is_epsilon, name != "standard", "{name}: {error:?}");
         }
+        let threat = linf(epsilon);
+        for_each_method!(threat.clone(), test());
         let model = ConvNet::new(1, &Device::flex());
         let refused = Evaluation::new(threat).attack(Fgsm::new()).run(&model, &*loader(None));
         assert!(matches!(refused, Err(EvaluationError::Core(Error::Epsilon { .. }))));
@@ -159,7 +159,11 @@ fn images_of_zeros(n: usize, device: &Device) -> Batch<4> {
 
 #[test]
 fn models_that_cannot_be_trained() {
-    let trainer = trainer();
+    for_each_method!(linf(0.1), untrainable());
+}
+
+fn untrainable<M: Descend<4>>(method: M) {
+    let trainer = trainer_of(method);
     let batch = images(4, 1, trainer.device());
     let model = ConvNet::new(1, trainer.device());
     for untrainable in [model.clone().freeze(), model.valid()] {
@@ -172,6 +176,10 @@ fn models_that_cannot_be_trained() {
 
 #[test]
 fn a_model_that_returns_other_rows_than_it_was_given() {
+    for_each_method!(linf(0.1), other_rows());
+}
+
+fn other_rows<M: Descend<2>>(method: M) {
     #[derive(Module, Debug)]
     struct Half {
         net: LinearNet,
@@ -182,7 +190,7 @@ fn a_model_that_returns_other_rows_than_it_was_given() {
             self.net.logits(rows.slice_dim(0, ..n / 2))
         }
     }
-    let trainer = trainer();
+    let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
     let device = trainer.device();
     let labels = Tensor::<1, Int>::zeros([4], device);
     let batch = Batch::new(Tensor::<2>::zeros([4, 4], device), labels).unwrap();
@@ -193,14 +201,73 @@ fn a_model_that_returns_other_rows_than_it_was_given() {
 
 #[test]
 fn a_model_with_fewer_logits_than_the_labels_have_classes() {
-    let trainer = trainer();
-    let batch = digits::train().take(8).batch(trainer.device()).unwrap();
     let expected = Error::Classes { classes: digits::CLASSES, logits: 3 };
-    let model = SmallCnnConfig::new(1, 3).init(trainer.device());
+    let model = SmallCnnConfig::new(1, 3).init(&Device::flex());
     let test = digits::test().take(8).loader(8, None, &Device::flex()).unwrap();
     let attacked = Evaluation::new(linf(0.1)).attack(Fgsm::new()).run(&model, &*test);
     assert_eq!(attacked.unwrap_err(), expected.clone().into());
-    assert_eq!(refusal(trainer.step(model, &mut sgd(), 0.1, &batch)).error, expected.into());
+    fn step<M: Descend<4>>(method: M, expected: &Error) {
+        let trainer = trainer_of(method);
+        let batch = digits::train().take(8).batch(trainer.device()).unwrap();
+        let model = SmallCnnConfig::new(1, 3).init(trainer.device());
+        let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &batch));
+        assert_eq!(refused.error, expected.clone().into());
+    }
+    for_each_method!(linf(0.1), step(&expected));
+}
+
+#[test]
+fn a_batch_on_another_device_is_refused_by_every_method() {
+    fn step<M: Descend<4>>(method: M, there: &Device) {
+        let trainer = trainer_of(method);
+        let model = ConvNet::new(1, trainer.device());
+        let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &images_of_zeros(4, there)));
+        let is_device =
+            matches!(&refused.error, TrainError::Core(Error::Device { what: "batch", .. }));
+        assert!(is_device, "{}", refused.error);
+    }
+    let there = Device::capture();
+    let checked = there.capture_scope(|scope| {
+        for_each_method!(linf(0.1), step(&there));
+        scope.complete([], [])
+    });
+    assert!(checked.is_ok());
+}
+
+/// Whatever a network says of one sample, an attack goes on with the others, within the threat model.
+#[test]
+fn every_attack_bears_a_model_whose_answers_are_no_numbers() {
+    #[derive(Module, Debug)]
+    struct Broken {
+        net: LinearNet,
+        factor: f64,
+    }
+    impl Classifier<2> for Broken {
+        fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
+            let [n, classes] = [rows.dims()[0], CLASSES];
+            let logits = self.net.logits(rows.clone());
+            // Of rows that begin with less than a half.
+            let which = rows.slice([0..n, 0..1]).lower_scalar(0.5).expand([n, classes]);
+            logits.clone().mask_where(which, logits.mul_scalar(self.factor))
+        }
+    }
+    let device = Device::flex();
+    let inputs = Tensor::<2>::from_data([[0.2, 0.5, 0.5, 0.5], [0.8, 0.5, 0.5, 0.5]], &device);
+    for factor in [f64::NAN, f64::INFINITY] {
+        let model = Broken { net: LinearNet::new(1, &device), factor };
+        let frozen = FrozenModel::new(&model);
+        for norm in Norm::ALL {
+            let threat = ThreatModel::new(norm, Epsilon::unit(0.1));
+            for attack in attacks_within::<2>(&threat, &[4]) {
+                let goal = Goal::untargeted(Tensor::from_data([0, 1], &device));
+                let draws = Draws::new(0, vec![0, 1]);
+                let task = AttackTask::new(&frozen, inputs.clone(), goal, &threat, draws).unwrap();
+                let moved = attack.perturb(&task).unwrap() - inputs.clone();
+                let size = threat.norm().of(moved).max().into_scalar::<f32>();
+                assert!(size <= 0.1001, "{}, {factor}: {size}", attack.name());
+            }
+        }
+    }
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use free_at::attacks::AttackTask;
+use free_at::attacks::{Access, Attack, AttackTask};
 use free_at::prelude::*;
 use free_at::train::Descend;
-use free_at::{Draws, FrozenModel, Objective};
+use free_at::{Draws, FrozenModel, Norm, Objective};
 
+use crate::catalogue::{attacks_within, for_each_method};
 use crate::nets::{ConvNet, images, linf, sgd, state};
 
 #[derive(Debug, Default)]
@@ -44,6 +45,8 @@ impl Classifier<4> for CountingNet {
     }
 }
 
+const STEPS: usize = 2;
+
 /// Training, attack and plain passes in two optimiser steps.
 fn passes<M: Descend<4>>(trainer: &Trainer<M>) -> [usize; 3] {
     let counts = Arc::new(Counts::default());
@@ -51,7 +54,7 @@ fn passes<M: Descend<4>>(trainer: &Trainer<M>) -> [usize; 3] {
     let mut model = CountingNet { net, counts: counts.clone() };
     let mut optimizer = sgd();
     let batch = images(6, 1, trainer.device());
-    for _ in 0..2 {
+    for _ in 0..STEPS {
         let before = state(&model);
         (model, _) = trainer.step(model, &mut optimizer, 0.1, &batch).unwrap();
         for (name, values) in state(&model) {
@@ -79,6 +82,38 @@ fn free_costs_one_gradient_a_step_and_k_pgd_k_plus_one() {
     let fast = FastAdversarialTrainer::new(FastConfig::new(linf(0.1)), device()).unwrap();
     assert_eq!(passes(&fast), [2, 2, 0]);
     assert_eq!(fast.gradient_computations(), 2);
+}
+
+#[test]
+fn every_method_costs_what_it_says() {
+    fn test<M: Descend<4>>(method: M) {
+        let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
+        let [training, attack, _] = passes(&trainer);
+        let expected = STEPS * trainer.gradient_computations();
+        assert_eq!(training + attack, expected, "{}", trainer.name());
+    }
+    for_each_method!(linf(0.1), test());
+}
+
+#[test]
+fn every_attack_costs_what_it_says() {
+    const N: usize = 6;
+    let model = ConvNet::new(1, &Device::flex());
+    let batch = images(N, 1, &Device::flex());
+    for norm in Norm::ALL {
+        let threat = ThreatModel::new(norm, Epsilon::unit(0.1));
+        for attack in attacks_within::<4>(&threat, &batch.sample_shape()) {
+            let frozen = FrozenModel::new(&model);
+            let draws = Draws::new(0, (0..N as u64).collect());
+            let (x, goal) = (batch.inputs(), batch.untargeted());
+            let task = AttackTask::new(&frozen, x, goal, &threat, draws).unwrap();
+            attack.perturb(&task).unwrap();
+            let expected = N * attack.gradient_computations() * attack.runs(false);
+            let found = frozen.gradient_computations() as usize;
+            assert_eq!(found, expected, "{}, {norm}", attack.name());
+            assert_eq!(found == 0, attack.access() == Access::BlackBox);
+        }
+    }
 }
 
 #[test]

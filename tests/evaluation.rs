@@ -2,14 +2,15 @@
 
 use burn::tensor::{Device, Tensor};
 use free_at::attacks::{
-    Apgd, ApgdT, Attack, AttackTask, Bim, EvaluationError, FabT, MiFgsm, PgdCw, RFgsm, Square,
-    Target, Verdict, wilson_interval,
+    Apgd, ApgdT, Attack, AttackTask, EvaluationError, FabT, Square, Target, Verdict,
+    wilson_interval,
 };
 use free_at::data::Image;
 use free_at::models::SmallCnn;
 use free_at::prelude::*;
 use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
 
+use crate::catalogue::attacks_within;
 use crate::nets::{RowNet, linf, rows};
 use crate::reference::{loader, model};
 
@@ -22,28 +23,25 @@ fn evaluation() -> Evaluation<4> {
     Evaluation::new(linf(EPSILON)).with_seed(1)
 }
 
-/// Every attack once, cheap.
+/// A budget within which most samples can be broken.
+fn budget(norm: Norm) -> Epsilon {
+    Epsilon::unit(match norm {
+        Norm::Linf => EPSILON,
+        Norm::L2 => 0.6,
+    })
+}
+
+/// Every attack that there is in this norm.
 fn every_attack(norm: Norm) -> Evaluation<4> {
-    let epsilon = if norm == Norm::Linf { EPSILON } else { 0.6 };
-    Evaluation::new(ThreatModel::new(norm, Epsilon::unit(epsilon)))
-        .with_seed(1)
-        .attack(Fgsm::new())
-        .attack(RFgsm::new().with_restarts(2))
-        .attack(Bim::new(5))
-        .attack(MiFgsm::new(5))
-        .attack(Pgd::new(5).with_restarts(3))
-        .attack(PgdCw::new(5))
-        .attack(Apgd::ce().with_steps(10))
-        .attack(Apgd::dlr().with_steps(10).with_compaction())
-        .attack(ApgdT::new().with_steps(10).with_targets(2))
-        .attack(FabT::new().with_steps(10).with_targets(2).with_restarts(2))
-        .attack(Square::new().with_queries(40))
+    let threat = ThreatModel::new(norm, budget(norm));
+    let attacks = attacks_within(&threat, &[1, 8, 8]);
+    Evaluation::new(threat).with_seed(1).attacks(attacks)
 }
 
 #[test]
 fn verdicts_do_not_depend_on_the_batch_size() {
     let model = model("free-8");
-    for norm in [Norm::Linf, Norm::L2] {
+    for norm in Norm::ALL {
         for target in [None, Some(Target::Random), Some(Target::MostLikely(1))] {
             let evaluation = every_attack(norm).independently();
             let evaluation = match &target {
@@ -91,10 +89,11 @@ fn the_parts_of_a_report_add_up() {
     }
     // FGSM costs one gradient for each sample that is right; restarts run on what still stands.
     let right = (SAMPLES - wrong) as u64;
-    assert_eq!(report.attacks[0].gradient_computations, right);
-    assert!(report.attacks[4].gradient_computations < 3 * 5 * right);
-    assert_eq!(report.under("square-40").unwrap(), report.attacks[10].accuracy);
-    assert_eq!(report.attacks[10].gradient_computations, 0);
+    let of = |name: &str| report.attacks.iter().find(|attack| attack.name == name).unwrap();
+    assert_eq!(of("fgsm").gradient_computations, right);
+    assert!(of("pgd-5x3").gradient_computations < 3 * 5 * right);
+    assert_eq!(report.under("square-200").unwrap(), of("square-200").accuracy);
+    assert_eq!(of("square-200").gradient_computations, 0);
 }
 
 #[test]
@@ -297,19 +296,7 @@ fn inputs_of_other_ranks_are_attacked_by_every_attack() {
     let l2 = ThreatModel::l2(Epsilon::unit(0.5)).with_bounds(Bounds::None);
     let model = RowNet::new(1, &device);
     for threat in [wide, l2.clone()] {
-        let evaluation = Evaluation::<2>::new(threat.clone())
-            .attack(Fgsm::new())
-            .attack(RFgsm::new())
-            .attack(Bim::new(5))
-            .attack(MiFgsm::new(5))
-            .attack(PgdCw::new(5))
-            .attack(Apgd::dlr().with_steps(10))
-            .attack(ApgdT::new().with_steps(10).with_targets(3))
-            .attack(FabT::new().with_steps(10).with_targets(3));
-        let evaluation = match threat.norm() {
-            Norm::Linf => evaluation.attack(Square::new().with_queries(40)),
-            Norm::L2 => evaluation,
-        };
+        let evaluation = Evaluation::new(threat.clone()).attacks(attacks_within(&threat, &[6]));
         let report = evaluation.independently().run(&model, &*rows(&model, 24)).unwrap();
         assert_eq!(report.clean, 1.0);
         for attack in &report.attacks {
@@ -326,13 +313,7 @@ fn inputs_of_other_ranks_are_attacked_by_every_attack() {
     let labels = Goal::untargeted(Tensor::from_data([0], &device));
     let threat = linf(0.3).with_scale(vec![1.0, 2.0, 0.0, 1.0, 1.0, 0.5]);
     let task = AttackTask::new(&frozen, inputs, labels, &threat, draws).unwrap();
-    let attacks: [&dyn Attack<2>; 4] = [
-        &Apgd::ce(),
-        &ApgdT::new().with_targets(3),
-        &FabT::new().with_targets(3),
-        &Square::new().with_queries(40),
-    ];
-    for attack in attacks {
+    for attack in attacks_within::<2>(&threat, &[6]) {
         let found: Vec<f32> = attack.run_once(&task, 0).unwrap().try_into_vec_as().unwrap();
         assert_eq!(found[2], 0.3, "{}", attack.name());
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
@@ -11,6 +12,7 @@ use burn::train::metric::{Metric, SerializedEntry};
 use free_at::prelude::*;
 use free_at::train::{Best, Descend, EpochMetrics, Guard, Response};
 
+use crate::catalogue::for_each_method;
 use crate::nets::{ConvNet, linf, loader, sgd, state};
 
 const EPOCHS: usize = 3;
@@ -19,14 +21,19 @@ fn free() -> FreeAdversarialTrainer {
     FreeAdversarialTrainer::new(FreeConfig::new(linf(0.1)).with_replays(3), Device::flex()).unwrap()
 }
 
-/// Asks for a stop while it is told of minibatch number `at`.
-#[derive(Clone)]
-struct StopAt {
+/// Does something while it is told of minibatch number `at`, from 1.
+struct AtMinibatch {
     at: usize,
-    stopper: burn::train::Interrupter,
+    then: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Metric for StopAt {
+impl Clone for AtMinibatch {
+    fn clone(&self) -> Self {
+        Self { at: self.at, then: self.then.clone() }
+    }
+}
+
+impl Metric for AtMinibatch {
     type Input = ();
 
     fn name(&self) -> Arc<String> {
@@ -39,7 +46,10 @@ impl Metric for StopAt {
         _: &MetricMetadata,
     ) -> Result<SerializedEntry, burn::tensor::TensorReadError> {
         match self.at.checked_sub(1) {
-            Some(0) => self.stopper.stop(Some("asked")),
+            Some(0) => {
+                (self.then)();
+                self.at = 0;
+            }
             Some(left) => self.at = left,
             None => {}
         }
@@ -53,38 +63,100 @@ impl Metric for StopAt {
     fn clear(&mut self) {}
 }
 
-/// A run that goes on from whatever checkpoint is there, and is asked to stop after `stop` steps.
-fn run<M: Descend<4>>(trainer: &Trainer<M>, folder: &Path, stop: Option<usize>) -> (ConvNet, bool) {
+/// A run that goes on from whatever checkpoint is there, and does something at minibatch number `at`.
+fn run_with<M: Descend<4>>(
+    trainer: &Trainer<M>,
+    folder: &Path,
+    at: usize,
+    then: impl Fn() + Send + Sync + 'static,
+) -> (ConvNet, bool) {
     let model = ConvNet::new(1, trainer.device());
-    let stop = StopAt { at: stop.unwrap_or(0), stopper: trainer.stopper() };
     let steps = 3 * trainer.replays() * EPOCHS;
     let schedule = CosineAnnealingLrSchedulerConfig::new(0.1, steps).init().unwrap();
-    let run = trainer.run(folder, loader(Some(3)), loader(None)).metric_train(stop);
-    let trained = run.passes(EPOCHS).launch(model, sgd(), schedule).unwrap();
+    let trained = trainer
+        .run(folder, loader(Some(3)), loader(None))
+        .metric_train(AtMinibatch { at, then: Arc::new(then) })
+        .passes(EPOCHS)
+        .launch(model, sgd(), schedule)
+        .unwrap();
     let whole = trained.passes == EPOCHS as u64;
     (trained.model, whole)
 }
 
-#[test]
-fn a_run_stopped_inside_a_pass_goes_on_from_there() {
+/// The same that is asked to stop after `stop` steps, if at all.
+fn run<M: Descend<4>>(trainer: &Trainer<M>, folder: &Path, stop: Option<usize>) -> (ConvNet, bool) {
+    let stopper = trainer.stopper();
+    run_with(trainer, folder, stop.unwrap_or(0), move || stopper.stop(Some("asked")))
+}
+
+fn trainer_of<M: Descend<4>>(method: &M) -> Trainer<M> {
+    Trainer::new(method.clone(), Device::flex()).unwrap()
+}
+
+fn stopped_and_resumed<M: Descend<4>>(method: M) {
     let whole = tempfile::tempdir().unwrap();
-    let (uninterrupted, done) = run(&free(), whole.path(), None);
+    let (uninterrupted, done) = run(&trainer_of(&method), whole.path(), None);
     assert!(done);
     let parts = tempfile::tempdir().unwrap();
     let mut steps = Vec::new();
     let resumed = loop {
-        let trainer = free();
-        let (model, done) = run(&trainer, parts.path(), Some(2));
+        let trainer = trainer_of(&method);
+        let (model, done) = run(&trainer, parts.path(), Some(1));
         steps.push(trainer.state().steps());
         if done {
             break model;
         }
-        assert!(steps.len() < 20, "no progress: {steps:?}");
+        assert!(steps.len() < 20, "{}: no progress: {steps:?}", method.name());
     };
-    // A pass has 9 steps: most stops were inside one, and inside a minibatch's replays.
-    assert!(steps.len() > EPOCHS && steps.iter().any(|step| step % 3 != 0), "{steps:?}");
-    assert_eq!(*steps.last().unwrap(), 27);
-    assert_eq!(state(&resumed), state(&uninterrupted));
+    // With replays most stops are inside a pass and inside a minibatch; else its three minibatches are over
+    // when the metrics come to the first.
+    assert!(method.replays() == 1 || steps.iter().any(|step| step % 3 != 0), "{steps:?}");
+    assert_eq!(*steps.last().unwrap(), (3 * EPOCHS * method.replays()) as u64);
+    assert_eq!(state(&resumed), state(&uninterrupted), "{}", method.name());
+}
+
+#[test]
+fn a_run_stopped_inside_a_pass_goes_on_from_there() {
+    for_each_method!(Adversary::new(linf(0.1)).with_seed(4), stopped_and_resumed());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&from, &to),
+            false => drop(std::fs::copy(from, to).unwrap()),
+        }
+    }
+}
+
+/// What a killed process leaves is its folder as it was at that moment.
+fn killed_and_resumed<M: Descend<4>>(method: M) {
+    let (alive, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let trainer = trainer_of(&method);
+    let steps_a_pass = 3 * trainer.replays();
+    let saved = (EPOCHS - 1) * steps_a_pass;
+    let (from, to) = (alive.path().to_path_buf(), killed.path().to_path_buf());
+    // In the last pass, once the checkpoint of the one before is there: threads of their own write it.
+    let (uninterrupted, _) = run_with(&trainer, alive.path(), saved + 2, move || {
+        let checkpoint = from.join(format!("checkpoint/step-{saved:010}"));
+        let waited = (0..2000).find(|_| {
+            std::thread::sleep(Duration::from_millis(5));
+            checkpoint.exists()
+        });
+        assert!(waited.is_some(), "{} was not written", checkpoint.display());
+        copy(&from, &to);
+    });
+    let resumed = trainer_of(&method);
+    let (model, done) = run(&resumed, killed.path(), None);
+    assert!(done && resumed.state().steps() == (EPOCHS * steps_a_pass) as u64);
+    assert_eq!(state(&model), state(&uninterrupted), "{}", method.name());
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_from_its_last_checkpoint() {
+    for_each_method!(Adversary::new(linf(0.1)).with_seed(4), killed_and_resumed());
 }
 
 #[test]

@@ -6,8 +6,9 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::tensor::Device;
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Descend, Method};
 
+use crate::catalogue::for_each_method;
 use crate::nets::{ConvNet, launch, linf, loader, sgd, state};
 
 const SEED: u64 = 3;
@@ -17,12 +18,11 @@ fn free() -> FreeAdversarialTrainer {
     FreeAdversarialTrainer::new(FreeConfig::new(linf(0.1)).with_replays(3), Device::flex()).unwrap()
 }
 
-fn pgd() -> AdversarialTrainer<Pgd> {
-    let config = AdversarialConfig::new(Adversary::new(linf(0.1)).with_seed(5), Pgd::new(2));
-    AdversarialTrainer::new(config, Device::flex()).unwrap()
+fn new<M: Method>(method: &M) -> Trainer<M> {
+    Trainer::new(method.clone(), Device::flex()).unwrap()
 }
 
-fn perturbation<M: free_at::train::Method>(trainer: &Trainer<M>) -> Option<Vec<f32>> {
+fn perturbation<M: Method>(trainer: &Trainer<M>) -> Option<Vec<f32>> {
     let delta = trainer.state().perturbation(trainer.device())?;
     Some(delta.try_into_vec_as().unwrap())
 }
@@ -59,17 +59,24 @@ fn own_loop<M: Descend<4>>(trainer: &Trainer<M>, seed: u64, epochs: usize) -> Co
 
 #[test]
 fn a_loop_of_ones_own_and_burns_end_in_the_same_parameters() {
-    let directory = tempfile::tempdir().unwrap();
-    let (burns, own) = (free(), free());
-    let by_burn = burn_loop(&burns, 1, directory.path(), None, 2);
-    let by_hand = own_loop(&own, 1, 2);
-    assert_eq!(state(&by_burn), state(&by_hand));
-    assert_eq!(perturbation(&burns), perturbation(&own));
-    assert!(perturbation(&own).unwrap().iter().any(|delta| *delta != 0.0));
-    assert_eq!((burns.state().steps(), own.state().steps()), (18, 18));
+    fn test<M: Descend<4>>(method: M) {
+        let directory = tempfile::tempdir().unwrap();
+        let (burns, own) = (new(&method), new(&method));
+        let by_burn = burn_loop(&burns, 1, directory.path(), None, 2);
+        let by_hand = own_loop(&own, 1, 2);
+        assert_eq!(state(&by_burn), state(&by_hand), "{}", method.name());
+        assert_eq!(perturbation(&burns), perturbation(&own));
+        let steps = 6 * own.replays() as u64;
+        assert_eq!((burns.state().steps(), own.state().steps()), (steps, steps));
+    }
+    for_each_method!(Adversary::new(linf(0.1)).with_seed(5), test());
+    let free = free();
+    own_loop(&free, 1, 2);
+    assert!(perturbation(&free).unwrap().iter().any(|delta| *delta != 0.0));
 }
 
-fn resumes<M: Descend<4>>(new: impl Fn() -> Trainer<M>) {
+fn resumes<M: Descend<4>>(method: M) {
+    let new = || new(&method);
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let uninterrupted = new();
     let expected = burn_loop(&uninterrupted, 1, whole.path(), None, 4);
@@ -77,19 +84,14 @@ fn resumes<M: Descend<4>>(new: impl Fn() -> Trainer<M>) {
     // Everything is new but the files, and the fresh weights are others.
     let resumed = new();
     let found = burn_loop(&resumed, 2, parts.path(), Some(2), 4);
-    assert_eq!(state(&found), state(&expected));
+    assert_eq!(state(&found), state(&expected), "{}", method.name());
     assert_eq!(perturbation(&resumed), perturbation(&uninterrupted));
     assert_eq!(resumed.state().steps(), uninterrupted.state().steps());
 }
 
 #[test]
-fn free_training_resumed_from_a_checkpoint_ends_as_if_never_stopped() {
-    resumes(free);
-}
-
-#[test]
-fn pgd_training_resumed_from_a_checkpoint_ends_as_if_never_stopped() {
-    resumes(pgd);
+fn training_resumed_from_a_checkpoint_ends_as_if_never_stopped() {
+    for_each_method!(Adversary::new(linf(0.1)).with_seed(5), resumes());
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::train::trainer::Trainer;
 
 type Batches<const D: usize> = Arc<dyn DataLoader<Batch<D>>>;
 type InBurn<C, M, const D: usize> = SupervisedTraining<AdversarialModel<C, M, D>>;
-type Setting<C, M, const D: usize> = Box<dyn FnOnce(InBurn<C, M, D>) -> InBurn<C, M, D>>;
+type Setting<C, M, const D: usize> = Box<dyn FnOnce(InBurn<C, M, D>) -> InBurn<C, M, D> + Send>;
 
 impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// A training that loses nothing, in one call: it writes checkpoints and `metrics.jsonl` into `folder`, goes
@@ -344,7 +344,10 @@ where
         trained(trainer, guard, result)
     }
 
-    fn setting(mut self, set: impl FnOnce(InBurn<C, M, D>) -> InBurn<C, M, D> + 'static) -> Self {
+    fn setting(
+        mut self,
+        set: impl FnOnce(InBurn<C, M, D>) -> InBurn<C, M, D> + Send + 'static,
+    ) -> Self {
         self.settings.push(Box::new(set));
         self
     }

@@ -1,0 +1,53 @@
+//! Every attack and every training method, a line each: what a test asserts of one, it asserts of all.
+//!
+//! A new attack or method is whole once its line is here and the tests pass.
+
+use std::sync::Arc;
+
+use free_at::Objective;
+use free_at::attacks::{Apgd, ApgdT, Bim, FabT, MiFgsm, PgdCw, RFgsm, Square};
+use free_at::prelude::*;
+
+/// Every attack, with few steps, for models of three classes and more.
+pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
+    vec![
+        Arc::new(Fgsm::new()),
+        Arc::new(RFgsm::new().with_random_share(0.25).with_restarts(2)),
+        Arc::new(Bim::new(5)),
+        Arc::new(MiFgsm::new(5)),
+        Arc::new(Pgd::new(5).with_restarts(3)),
+        Arc::new(PgdCw::new(5)),
+        Arc::new(Apgd::ce().with_steps(10)),
+        Arc::new(Apgd::dlr().with_steps(10).with_compaction()),
+        Arc::new(ApgdT::new().with_objective(Objective::Margin).with_steps(10).with_targets(2)),
+        Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
+        Arc::new(Square::new().with_queries(200)),
+    ]
+}
+
+/// Those of them that are defined for samples of this shape within `threat`.
+pub(crate) fn attacks_within<const D: usize>(
+    threat: &ThreatModel,
+    sample: &[usize],
+) -> Vec<Arc<dyn Attack<D>>> {
+    let supports = |attack: &Arc<dyn Attack<D>>| match attack.check_support(threat, sample) {
+        Ok(()) => true,
+        Err(Error::Unsupported { .. }) => false,
+        Err(other) => panic!("{}: {other}", attack.name()),
+    };
+    attacks().into_iter().filter(supports).collect()
+}
+
+/// `$test(method, $arguments…)` for every training method, against `$adversary`: an [`Adversary`] or a
+/// [`ThreatModel`].
+macro_rules! for_each_method {
+    ($adversary:expr, $test:ident($($argument:expr),*)) => {{
+        let adversary = || free_at::train::Adversary::from($adversary);
+        $test(StandardConfig::new(), $($argument),*);
+        $test(FreeConfig::new(adversary()).with_replays(3), $($argument),*);
+        $test(AdversarialConfig::new(adversary(), Pgd::new(2)), $($argument),*);
+        $test(FastConfig::new(adversary()), $($argument),*);
+    }};
+}
+
+pub(crate) use for_each_method;
