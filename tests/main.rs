@@ -7,6 +7,7 @@ mod catalogue;
 mod counting;
 mod devices;
 mod evaluation;
+mod extending;
 mod filling;
 mod foreign_errors;
 mod free_against_pytorch;

@@ -1,0 +1,1 @@
+//! What `docs/extending.md` shows: a new attack, a new method and an average of the weights, a file each.
