@@ -22,6 +22,7 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
         Arc::new(ApgdT::new().with_objective(Objective::Margin).with_steps(10).with_targets(2)),
         Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Square::new().with_queries(200)),
+        Arc::new(crate::extending::ddn::Ddn::new(40)),
     ]
 }
 

@@ -1,1 +1,3 @@
 //! What `docs/extending.md` shows: a new attack, a new method and an average of the weights, a file each.
+
+pub(crate) mod ddn;
