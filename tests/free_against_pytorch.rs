@@ -48,9 +48,9 @@ struct Replay {
 }
 
 /// Puts values in the place of parameters, by path.
-struct Load<'a> {
-    path: Vec<String>,
-    values: &'a BTreeMap<String, Vec<f32>>,
+pub(crate) struct Load<'a> {
+    pub(crate) path: Vec<String>,
+    pub(crate) values: &'a BTreeMap<String, Vec<f32>>,
 }
 
 impl ModuleMapper for Load<'_> {
@@ -70,7 +70,7 @@ impl ModuleMapper for Load<'_> {
     }
 }
 
-fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
+pub(crate) fn assert_close(what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
         let allowed = ABSOLUTE + RELATIVE * expected.abs();

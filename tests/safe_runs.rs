@@ -101,7 +101,7 @@ fn stopped_and_resumed<M: Descend<4>>(method: M) {
     let mut steps = Vec::new();
     let resumed = loop {
         let trainer = trainer_of(&method);
-        let (model, done) = run(&trainer, parts.path(), Some(1));
+        let (model, done) = run(&trainer, parts.path(), Some(method.replays().min(2)));
         steps.push(trainer.state().steps());
         if done {
             break model;
