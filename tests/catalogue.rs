@@ -48,6 +48,7 @@ macro_rules! for_each_method {
         $test(FreeConfig::new(adversary()).with_replays(3), $($argument),*);
         $test(AdversarialConfig::new(adversary(), Pgd::new(2)), $($argument),*);
         $test(FastConfig::new(adversary()), $($argument),*);
+        $test($crate::extending::trades::Trades::new(adversary()).with_steps(2), $($argument),*);
     }};
 }
 

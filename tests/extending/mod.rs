@@ -1,3 +1,4 @@
 //! What `docs/extending.md` shows: a new attack, a new method and an average of the weights, a file each.
 
 pub(crate) mod ddn;
+pub(crate) mod trades;
