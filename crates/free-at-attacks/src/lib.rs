@@ -14,7 +14,7 @@
 //! | [`Square`] | random search, without gradients | L∞; L2 without a scale | any rank; L2: images from 3×3 | 2 | 5,001 forward passes |
 //! | [`AutoAttack`] | APGD-CE, APGD-T, FAB-T, Square | as these | as these | as these | the sum |
 //!
-//! All of them: untargeted, and targeted at a [`Target`](free_at_core::Target) (in a targeted
+//! All of them: untargeted, and targeted at a [`Target`] (in a targeted
 //! evaluation APGD-T and FAB-T aim at that class alone); any input bounds; per-feature scales but where
 //! the table says otherwise. FGSM to PGD and APGD take any [`Objective`](free_at_core::Objective);
 //! classes are then those that it needs. What is not supported is

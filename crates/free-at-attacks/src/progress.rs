@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 /// ```
 pub trait Progress: Send + Sync {
     /// Called after each batch; by attacks that refill theirs, after each eight. `Break` stops the evaluation with
-    /// [`Error::Stopped`](free_at_core::Error::Stopped); what is finished stays in its record, if it
+    /// [`EvaluationError::Stopped`](crate::EvaluationError::Stopped); what is finished stays in its record, if it
     /// has one.
     fn update(&self, at: &EvaluationProgress) -> ControlFlow<()>;
 }

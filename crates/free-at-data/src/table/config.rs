@@ -9,7 +9,7 @@ pub enum Missing {
     /// Rows without one of their values are left out. Rows without a label always are, unless refused.
     DropRows,
     /// The mean of the column, rounded for whole numbers, or its most frequent category; of the training
-    /// rows, once the table is [split](Table::split).
+    /// rows, once the table is [split](crate::Table::split).
     Fill,
 }
 
