@@ -135,7 +135,9 @@ where
     W: FnMut(&Tensor<D>, &InputGradient<D>) -> Result<(), Error>,
 {
     fn begin(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
-        self.delta = self.start.clone().slice_dim(0, 0..task.len());
+        if task.len() < self.start.dims()[0] {
+            self.delta = self.start.clone().slice_dim(0, 0..task.len());
+        }
         self.momentum = self.ascent.momentum.map(|_| self.delta.zeros_like());
         Ok(None)
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Bool, Device, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 
 use super::task::AttackTask;
 use crate::error::Error;
@@ -23,9 +23,8 @@ pub(super) struct Survivors<'a, const D: usize> {
     waiting: Range<usize>,
     /// For the whole task: the adversarial examples of samples that left, zero elsewhere.
     left: Option<Tensor<D>>,
-    /// For those at work: adversarial examples, where there is one.
-    found: Tensor<D>,
-    fooled: Tensor<1, Bool>,
+    /// For those at work: adversarial examples, and where there is one; nothing until somebody looks.
+    found: Option<(Tensor<D>, Tensor<1, Bool>)>,
     leaves: bool,
     looks: usize,
     /// The steps that each sample at work has taken, and after how many it is done.
@@ -70,14 +69,12 @@ impl<'a, const D: usize> Survivors<'a, D> {
     pub(super) fn new(task: &AttackTask<'a, D>, width: usize, leaves: bool, steps: usize) -> Self {
         let positions: Vec<usize> = (0..width).collect();
         let work = if width == task.len() { task.clone() } else { task.select(&positions) };
-        let inputs = work.inputs().clone();
         Self {
             whole: task.clone(),
             positions,
             waiting: width..task.len(),
             left: None,
-            fooled: nobody(width, &inputs.device()),
-            found: inputs,
+            found: None,
             task: work,
             leaves,
             looks: 0,
@@ -93,10 +90,14 @@ impl<'a, const D: usize> Survivors<'a, D> {
 
     /// Keeps `adversarial` of the samples that are `fooled` for the first time.
     pub(super) fn note(&mut self, adversarial: &Tensor<D>, fooled: Tensor<1, Bool>) {
-        let first = fooled.clone().bool_and(self.fooled.clone().bool_not());
-        let found = self.found.clone();
-        self.found = found.mask_where(for_each_feature(first, adversarial), adversarial.clone());
-        self.fooled = self.fooled.clone().bool_or(fooled);
+        self.found = Some(match self.found.take() {
+            None => (adversarial.clone(), fooled),
+            Some((found, before)) => {
+                let first = fooled.clone().bool_and(before.clone().bool_not());
+                let first = for_each_feature(first, adversarial);
+                (found.mask_where(first, adversarial.clone()), before.bool_or(fooled))
+            }
+        });
     }
 
     /// After a step: lets those go that have taken all theirs, with what they have come to, `last`; and now
@@ -113,24 +114,26 @@ impl<'a, const D: usize> Survivors<'a, D> {
         if !looks && !some_done {
             return Ok(None);
         }
-        let fooled = match looks && !all_done {
-            true => {
-                self.fooled.clone().int().try_into_vec_as::<i32>().map_err(Error::unreadable)?
+        let fooled = match &self.found {
+            Some((_, fooled)) if looks && !all_done => {
+                fooled.clone().int().try_into_vec_as::<i32>().map_err(Error::unreadable)?
             }
-            false => vec![0; self.positions.len()], // nobody leaves for that
+            _ => vec![0; self.positions.len()], // nobody leaves for that
         };
         let goes = |row: &usize| fooled[*row] != 0 || self.taken[*row] == self.steps;
         let (go, stay): (Vec<usize>, Vec<usize>) = (0..self.positions.len()).partition(goes);
         if go.is_empty() {
             return Ok(None);
         }
-        let examples = match some_done {
-            true => {
-                let last = last(&self.task);
-                let fooled = for_each_feature(self.fooled.clone(), &last);
-                last.mask_where(fooled, self.found.clone())
+        // Whoever is fooled goes, so that nothing is known of those that stay.
+        let examples = match (some_done.then(|| last(&self.task)), self.found.take()) {
+            (Some(last), Some((found, fooled))) => {
+                let fooled = for_each_feature(fooled, &last);
+                last.mask_where(fooled, found)
             }
-            false => self.found.clone(),
+            (Some(last), None) => last,
+            (None, Some((found, _))) => found,
+            (None, None) => return Ok(None),
         };
         self.put(&go, examples);
         let enter: Vec<usize> = self.waiting.by_ref().take(go.len()).collect();
@@ -143,8 +146,6 @@ impl<'a, const D: usize> Survivors<'a, D> {
         self.taken = taken;
         if !self.is_over() {
             self.task = self.whole.select(&self.positions);
-            self.found = turn.rows(self.found.clone(), self.whole.inputs());
-            self.fooled = nobody(self.positions.len(), &self.found.device());
         }
         Ok(Some(turn))
     }
@@ -156,7 +157,7 @@ impl<'a, const D: usize> Survivors<'a, D> {
 
     /// The adversarial examples of the whole task, once nobody is at work.
     pub(super) fn into_examples(self) -> Tensor<D> {
-        self.left.unwrap_or(self.found)
+        self.left.unwrap_or_else(|| self.whole.inputs().clone())
     }
 
     /// Puts these rows of `values` where they are in the whole task. Each sample is put once, and
@@ -179,11 +180,7 @@ impl<'a, const D: usize> Survivors<'a, D> {
 
     fn indices(&self, rows: &[usize]) -> Option<Tensor<1, Int>> {
         let rows: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-        let device = || self.found.device();
+        let device = || self.whole.inputs().device();
         (!rows.is_empty()).then(|| Tensor::from_data(rows.as_slice(), &device()))
     }
-}
-
-fn nobody(n: usize, device: &Device) -> Tensor<1, Bool> {
-    Tensor::<1, Int>::zeros([n], device).bool()
 }
