@@ -112,8 +112,7 @@ impl<const D: usize> Search<D> for Walk<'_, D> {
         }
         self.delta = self.on_sphere(task, ascended);
         self.taken += 1;
-        let within = self.closest.within(task);
-        Ok(Some(Visit { adversarial: self.closest.examples().clone(), fooled: within }))
+        Ok(Some(self.closest.visit(task)))
     }
 
     fn turn(&mut self, turn: &Turn) {

@@ -170,8 +170,7 @@ impl<const D: usize> Search<D> for Walk<'_, D> {
         self.closest.offer(task, task.seen(point.clone()), fooled.clone());
         let back = inputs.clone() + (point.clone() - inputs.clone()).mul_scalar(self.attack.beta);
         self.point = point.mask_where(for_each_feature(fooled, inputs), back);
-        let within = self.closest.within(task);
-        Ok(Some(Visit { adversarial: self.closest.examples().clone(), fooled: within }))
+        Ok(Some(self.closest.visit(task)))
     }
 
     fn turn(&mut self, turn: &Turn) {

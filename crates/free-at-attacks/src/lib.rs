@@ -73,5 +73,5 @@ pub use warning::Warning;
 // What attacks are made of, for one of your own: see `Attack`.
 pub use free_at_core::{
     Access, Ascent, Attack, AttackParameters, AttackTask, Closest, EIGHT_BIT_LEVELS, Pace, Search,
-    Target, Turn, Visit, distances, drive, unsupported_norm,
+    Target, Turn, Visit, drive, unsupported_norm,
 };

@@ -23,7 +23,7 @@ mod threat;
 pub mod train;
 
 pub use attack::ascent::Ascent;
-pub use attack::closest::{Closest, distances};
+pub use attack::closest::Closest;
 pub use attack::interface::{Access, Attack, AttackParameters, unsupported_norm};
 pub use attack::search::{Pace, Search, Visit, drive};
 pub use attack::survivors::Turn;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Bool, DType, Tensor};
 
+use super::search::Visit;
 use super::survivors::Turn;
 use super::task::AttackTask;
 use crate::rows::for_each_feature;
@@ -49,6 +50,12 @@ impl<const D: usize> Closest<D> {
         self.norms.clone().lower_equal_scalar(task.allowed().epsilon() * (1.0 + ROUNDING))
     }
 
+    /// What a search that looks for the smallest perturbation has to tell: the examples, of which those within
+    /// ε count.
+    pub fn visit(&self, task: &AttackTask<'_, D>) -> Visit<D> {
+        Visit { adversarial: self.examples.clone(), fooled: self.within(task) }
+    }
+
     /// Keeps those of the samples that stay in a search.
     pub fn turn(&mut self, turn: &Turn) {
         self.examples = turn.staying(self.examples.clone());
@@ -57,6 +64,6 @@ impl<const D: usize> Closest<D> {
 }
 
 /// How far each point is from its input, `[n]`, as the threat model measures it.
-pub fn distances<const D: usize>(task: &AttackTask<'_, D>, seen: &Tensor<D>) -> Tensor<1> {
+fn distances<const D: usize>(task: &AttackTask<'_, D>, seen: &Tensor<D>) -> Tensor<1> {
     task.allowed().measure(seen.clone() - task.inputs().clone()).flatten::<1>(0, D - 1)
 }

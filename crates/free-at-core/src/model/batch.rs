@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::error::Error;
 use crate::threat::bounds::Bounds;
-use crate::threat::goal::Goal;
+use crate::threat::goal::{Goal, check_logits};
 
 /// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
 ///
@@ -179,7 +179,7 @@ impl<const D: usize> Batch<D> {
     /// # Errors
     /// [`Error::Classes`] if the labels were checked against more classes.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        self.untargeted().check_logits(logits)
+        check_logits(self.classes, logits)
     }
 
     /// The number of samples; never 0.

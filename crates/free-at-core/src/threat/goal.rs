@@ -44,10 +44,7 @@ impl Goal {
     /// # Errors
     /// [`Error::Classes`] if the labels are of more classes.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        match self.classes {
-            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
-            _ => Ok(()),
-        }
+        check_logits(self.classes, logits)
     }
 
     /// The number of samples.
@@ -90,6 +87,14 @@ impl Goal {
             None => answers.bool_and(predicted.equal(self.truth.clone())).bool_not(),
             Some(target) => answers.bool_and(predicted.equal(target.clone())),
         }
+    }
+}
+
+/// Accepts a model with this many logits for labels of so many classes, where that is known.
+pub(crate) fn check_logits(classes: Option<usize>, logits: usize) -> Result<(), Error> {
+    match classes {
+        Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
+        _ => Ok(()),
     }
 }
 
