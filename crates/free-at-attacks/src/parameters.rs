@@ -41,6 +41,17 @@ pub(crate) fn name(attack: &str, steps: usize, restarts: usize, objective: Objec
     }
 }
 
+/// The norms of a list of what an attack has for each of them.
+pub(crate) const fn norms_of<T, const N: usize>(variants: &[(Norm, T); N]) -> [Norm; N] {
+    let mut norms = [Norm::Linf; N];
+    let mut at = 0;
+    while at < N {
+        norms[at] = variants[at].0;
+        at += 1;
+    }
+    norms
+}
+
 /// What an attack has for this norm, of a list of all that it is defined in.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, for_norm, name};
+use crate::parameters::{check_counts, for_norm, name, norms_of};
 use windows::Canvas;
 
 /// Square: random search with square-shaped updates, which needs the model's outputs only.
@@ -133,30 +133,20 @@ impl AttackParameters for Square {
     }
 
     fn check_inputs(&self, threat: &ThreatModel, sample: &[usize]) -> Result<(), Error> {
-        limits(threat.norm(), threat.scale().is_some(), sample)
+        ImageProposals::within(threat.norm(), threat.scale().is_some(), sample).map(drop)
     }
 }
 
-/// The norms that it is defined in, with what stands against it: with a per-feature scale or not, and for
-/// samples of this shape.
-const LIMITS: [(Norm, Limit); 2] = [(Norm::Linf, linf::limit), (Norm::L2, l2::limit)];
-const NORMS: [Norm; 2] = [LIMITS[0].0, LIMITS[1].0];
+/// The norms and their limits are the same for inputs of any rank.
+type ImageProposals = Proposals<4>;
 
-type Limit = fn(bool, &[usize]) -> Option<String>;
-
-fn limits(norm: Norm, scaled: bool, sample: &[usize]) -> Result<(), Error> {
-    match for_norm("Square", &LIMITS, norm)?(scaled, sample) {
-        Some(what) => {
-            let instead = "use it with L∞, or PGD, APGD or FAB-T".into();
-            Err(Error::Unsupported { attack: "Square".into(), what, instead })
-        }
-        None => Ok(()),
-    }
-}
+const NORMS: [Norm; ImageProposals::ALL.len()] = norms_of(&ImageProposals::ALL);
 
 /// How it searches within a norm.
 #[derive(Clone, Copy)]
 struct Proposals<const D: usize> {
+    /// What stands against it: with a per-feature scale or not, and for samples of this shape.
+    limit: fn(bool, &[usize]) -> Option<String>,
     /// The perturbation to start from, before it is limited to the input bounds.
     first: fn(&AttackTask<'_, D>, &Canvas, &Draws) -> Tensor<D>,
     /// Another one than `delta`, different in windows that cover this share of the image.
@@ -165,9 +155,20 @@ struct Proposals<const D: usize> {
 
 impl<const D: usize> Proposals<D> {
     const ALL: [(Norm, Self); 2] = [
-        (Norm::Linf, Self { first: linf::stripes, next: linf::flip }),
-        (Norm::L2, Self { first: l2::bumps, next: l2::shift }),
+        (Norm::Linf, Self { limit: linf::limit, first: linf::stripes, next: linf::flip }),
+        (Norm::L2, Self { limit: l2::limit, first: l2::bumps, next: l2::shift }),
     ];
+
+    fn within(norm: Norm, scaled: bool, sample: &[usize]) -> Result<Self, Error> {
+        let proposals = for_norm("Square", &Self::ALL, norm)?;
+        match (proposals.limit)(scaled, sample) {
+            Some(what) => {
+                let instead = "use it with L∞, or PGD, APGD or FAB-T".into();
+                Err(Error::Unsupported { attack: "Square".into(), what, instead })
+            }
+            None => Ok(proposals),
+        }
+    }
 }
 
 impl<const D: usize> Attack<D> for Square {
@@ -176,8 +177,7 @@ impl<const D: usize> Attack<D> for Square {
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
         let (allowed, sample) = (task.allowed(), &task.inputs().dims()[1..]);
-        limits(allowed.norm(), allowed.scale().is_some(), sample)?;
-        let proposals = for_norm("Square", &Proposals::ALL, allowed.norm())?;
+        let proposals = Proposals::within(allowed.norm(), allowed.scale().is_some(), sample)?;
         let canvas = Canvas::of(sample, self.reaches_edge);
         let delta = task.start_or(|task| {
             let start = (proposals.first)(task, &canvas, &task.draws().for_restart(run));

@@ -4,7 +4,7 @@ use burn::tensor::{FloatDType, Tensor};
 use free_at_core::rows::column;
 use free_at_core::{Error, Norm, PerturbationSet};
 
-use crate::parameters::for_norm;
+use crate::parameters::{for_norm, norms_of};
 
 /// How fast each feature moves, `[n, features]`, in the shortest step to a plane with weights |w|.
 type Speed = fn(&Tensor<2>) -> Tensor<2>;
@@ -13,7 +13,7 @@ type Speed = fn(&Tensor<2>) -> Tensor<2>;
 const SPEEDS: [(Norm, Speed); 2] = [(Norm::Linf, alike), (Norm::L2, by_weight)];
 
 /// The norms that FAB-T is defined in.
-pub(super) const NORMS: [Norm; 2] = [SPEEDS[0].0, SPEEDS[1].0];
+pub(super) const NORMS: [Norm; SPEEDS.len()] = norms_of(&SPEEDS);
 
 /// All that have a weight at all move as far.
 fn alike(w: &Tensor<2>) -> Tensor<2> {
