@@ -2,13 +2,12 @@
 
 use burn::tensor::{Device, Int, Tensor};
 use free_at::attacks::{
-    Apgd, ApgdT, Attack, AttackParameters, AttackTask, Bim, Evaluation, EvaluationError, FabT,
-    Square, Target,
+    Apgd, ApgdT, Attack, AttackTask, Bim, Evaluation, EvaluationError, FabT, Square, Target,
 };
 use free_at::prelude::*;
 use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
-use serde::Serialize;
 
+use crate::attack_of::attack_of;
 use crate::nets::{ConvNet, RowNet, linf, loader, rows, seeded};
 
 fn refusal(evaluation: Evaluation<4>) -> EvaluationError {
@@ -132,34 +131,16 @@ fn an_attack_by_itself_refuses_what_it_does_not_support() {
 
 #[test]
 fn an_attack_that_moves_what_is_frozen() {
-    /// Moves the third feature by half of epsilon.
-    #[derive(Debug, Serialize)]
-    struct Nudge;
-    impl AttackParameters for Nudge {
-        fn name(&self) -> String {
-            "nudge".into()
-        }
-        fn check(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn gradient_computations(&self) -> usize {
-            0
-        }
-        fn norms(&self) -> &'static [Norm] {
-            &Norm::ALL
-        }
-    }
-    impl Attack<2> for Nudge {
-        fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
-            let moved = task.inputs().clone().slice([0..task.len(), 2..3]).add_scalar(0.05);
-            Ok(task.inputs().clone().slice_assign([0..task.len(), 2..3], moved))
-        }
-    }
+    // By half of epsilon.
+    let nudge = attack_of("nudge", |task: &AttackTask<2>| {
+        let moved = task.inputs().clone().slice([0..task.len(), 2..3]).add_scalar(0.05);
+        Ok(task.inputs().clone().slice_assign([0..task.len(), 2..3], moved))
+    });
     let model = RowNet::new(1, &Device::flex());
     let run = |third| {
         let threat = linf(0.1).with_scale(vec![1.0, 1.0, third, 1.0, 1.0, 1.0]);
         Evaluation::new(threat.with_bounds(Bounds::None))
-            .attack(Nudge)
+            .attack(nudge.clone())
             .run(&model, &*rows(&model, 5))
     };
     assert!(run(1.0).is_ok());
@@ -185,38 +166,17 @@ fn attacks_given_what_does_not_belong_together() {
 
 #[test]
 fn an_attack_that_leaves_the_threat_model() {
-    /// Moves every feature by twice epsilon, or past the input bounds.
-    #[derive(Debug, Serialize)]
-    struct Cheat {
-        past_bounds: bool,
-    }
-    impl AttackParameters for Cheat {
-        fn name(&self) -> String {
-            "cheat".into()
-        }
-        fn check(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn gradient_computations(&self) -> usize {
-            0
-        }
-        fn norms(&self) -> &'static [Norm] {
-            &Norm::ALL
-        }
-    }
-    impl Attack<4> for Cheat {
-        fn run_once(&self, task: &AttackTask<4>, _: usize) -> Result<Tensor<4>, Error> {
-            let (inputs, epsilon) = (task.inputs(), task.allowed().epsilon());
-            Ok(match self.past_bounds {
-                true => inputs.clone().add_scalar(epsilon),
-                false => inputs.clone().add_scalar(2.0 * epsilon).clamp(0.0, 1.0),
-            })
-        }
-    }
     let test = digits::test().take(64).loader(64, None, &Device::flex()).unwrap();
     let model = seeded(SmallCnnConfig::new(1, digits::CLASSES).init(&Device::flex()), 0);
     for past_bounds in [true, false] {
-        let cheat = Evaluation::new(linf(0.1)).attack(Cheat { past_bounds });
+        let cheat = attack_of("cheat", move |task: &AttackTask<4>| {
+            let (inputs, epsilon) = (task.inputs(), task.allowed().epsilon());
+            Ok(match past_bounds {
+                true => inputs.clone().add_scalar(epsilon),
+                false => inputs.clone().add_scalar(2.0 * epsilon).clamp(0.0, 1.0),
+            })
+        });
+        let cheat = Evaluation::new(linf(0.1)).attack(cheat);
         let refused = cheat.run(&model, &*test).unwrap_err();
         assert!(matches!(refused, EvaluationError::OutsideThreatModel { .. }), "{refused}");
     }
@@ -224,35 +184,19 @@ fn an_attack_that_leaves_the_threat_model() {
 
 #[test]
 fn an_attack_that_goes_a_little_too_far_or_nowhere() {
-    /// Moves every sample to this multiple of ε, or to what is no number.
-    #[derive(Debug, Serialize)]
-    struct Reach(f64);
-    impl AttackParameters for Reach {
-        fn name(&self) -> String {
-            "reach".into()
-        }
-        fn check(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn gradient_computations(&self) -> usize {
-            0
-        }
-        fn norms(&self) -> &'static [Norm] {
-            &Norm::ALL
-        }
-    }
-    impl Attack<2> for Reach {
-        fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
+    // Every sample to this multiple of ε, or to what is no number.
+    let of = |reach: f64| {
+        attack_of("reach", move |task: &AttackTask<2>| {
             let (allowed, inputs) = (task.allowed(), task.inputs());
-            let step = allowed.steepest_step(inputs.ones_like(), self.0 * allowed.epsilon());
+            let step = allowed.steepest_step(inputs.ones_like(), reach * allowed.epsilon());
             Ok(inputs.clone() + step)
-        }
-    }
+        })
+    };
     let model = RowNet::new(1, &Device::flex());
-    for norm in [Norm::Linf, Norm::L2] {
+    for norm in Norm::ALL {
         let run = |reach| {
             let threat = ThreatModel::new(norm, Epsilon::unit(0.1)).with_bounds(Bounds::None);
-            Evaluation::new(threat).attack(Reach(reach)).run(&model, &*rows(&model, 5))
+            Evaluation::new(threat).attack(of(reach)).run(&model, &*rows(&model, 5))
         };
         assert!(run(1.0).is_ok() && run(1.00001).is_ok());
         for reach in [1.001, f64::NAN] {

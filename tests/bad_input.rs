@@ -12,7 +12,7 @@ use free_at::prelude::*;
 use free_at::train::{AdversarialModel, Descend, StepError, TrainError};
 use free_at::{Draws, FrozenModel, Goal, Norm};
 
-use crate::catalogue::{attacks_within, for_each_method};
+use crate::catalogue::{attacks_within, for_each_method, trainer_of};
 use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
 
 fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, TrainError> {
@@ -21,10 +21,6 @@ fn free(config: FreeConfig) -> Result<FreeAdversarialTrainer, TrainError> {
 
 fn trainer() -> FreeAdversarialTrainer {
     free(FreeConfig::new(linf(0.1))).unwrap()
-}
-
-fn trainer_of<M: Descend<4>>(method: M) -> Trainer<M> {
-    Trainer::new(method, Device::flex()).unwrap()
 }
 
 fn step(batch: &Batch<4>) -> Result<(), TrainError> {
@@ -190,7 +186,7 @@ fn other_rows<M: Descend<2>>(method: M) {
             self.net.logits(rows.slice_dim(0, ..n / 2))
         }
     }
-    let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
+    let trainer = trainer_of(method);
     let device = trainer.device();
     let labels = Tensor::<1, Int>::zeros([4], device);
     let batch = Batch::new(Tensor::<2>::zeros([4, 4], device), labels).unwrap();

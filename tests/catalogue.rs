@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Device;
 use free_at::Objective;
 use free_at::attacks::{Apgd, ApgdT, Bim, FabT, MiFgsm, PgdCw, RFgsm, Square};
 use free_at::prelude::*;
+use free_at::train::Method;
 
 /// Every attack, with few steps, for models of three classes and more.
 pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
@@ -37,6 +39,11 @@ pub(crate) fn attacks_within<const D: usize>(
         Err(other) => panic!("{}: {other}", attack.name()),
     };
     attacks().into_iter().filter(supports).collect()
+}
+
+/// A trainer of the method on the CPU.
+pub(crate) fn trainer_of<M: Method>(method: M) -> Trainer<M> {
+    Trainer::new(method, Device::flex()).unwrap()
 }
 
 /// `$test(method, $arguments…)` for every training method, against `$adversary`: an [`Adversary`] or a

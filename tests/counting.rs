@@ -10,7 +10,7 @@ use free_at::prelude::*;
 use free_at::train::Descend;
 use free_at::{Draws, FrozenModel, Norm, Objective};
 
-use crate::catalogue::{attacks_within, for_each_method};
+use crate::catalogue::{attacks_within, for_each_method, trainer_of};
 use crate::nets::{ConvNet, images, linf, sgd, state};
 
 #[derive(Debug, Default)]
@@ -87,7 +87,7 @@ fn free_costs_one_gradient_a_step_and_k_pgd_k_plus_one() {
 #[test]
 fn every_method_costs_what_it_says() {
     fn test<M: Descend<4>>(method: M) {
-        let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
+        let trainer = trainer_of(method);
         let [training, attack, _] = passes(&trainer);
         let expected = STEPS * trainer.gradient_computations();
         assert_eq!(training + attack, expected, "{}", trainer.name());

@@ -2,13 +2,14 @@
 
 use std::error::Error as StdError;
 
-use burn::tensor::{Device, Tensor};
-use free_at::attacks::{Attack, AttackParameters, AttackTask, EvaluationError};
+use burn::tensor::Device;
+use free_at::Trainable;
+use free_at::attacks::{AttackTask, EvaluationError};
 use free_at::prelude::*;
 use free_at::train::{Descend, Descent, GradientObserver, Method, Observation, Step, TrainError};
-use free_at::{Norm, Trainable};
-use serde::Serialize;
 
+use crate::attack_of::attack_of;
+use crate::catalogue::trainer_of;
 use crate::nets::{ConvNet, RowNet, images, linf, rows, sgd};
 
 #[derive(Debug, PartialEq)]
@@ -52,29 +53,8 @@ fn assert_kept_in_training(error: &TrainError) {
     assert!(error.source().is_some_and(|source| source.is::<Why>()));
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 struct Refuses;
-
-impl AttackParameters for Refuses {
-    fn name(&self) -> String {
-        "refuses".into()
-    }
-    fn check(&self) -> Result<(), Error> {
-        Ok(())
-    }
-    fn gradient_computations(&self) -> usize {
-        0
-    }
-    fn norms(&self) -> &'static [Norm] {
-        &Norm::ALL
-    }
-}
-
-impl<const D: usize> Attack<D> for Refuses {
-    fn run_once(&self, _: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Err(Error::other(Refused))
-    }
-}
 
 impl Method for Refuses {
     fn name(&self) -> String {
@@ -103,7 +83,8 @@ impl GradientObserver for Refuses {
 #[test]
 fn an_attacks() {
     let model = RowNet::new(1, &Device::flex());
-    let refused = Evaluation::new(linf(0.1)).attack(Refuses).run(&model, &*rows(&model, 5));
+    let attack = attack_of("refuses", |_: &AttackTask<2>| Err(Error::other(Refused)));
+    let refused = Evaluation::new(linf(0.1)).attack(attack).run(&model, &*rows(&model, 5));
     match refused.unwrap_err() {
         EvaluationError::Core(error) => assert_kept(&error),
         other => panic!("{other:?}"),
@@ -117,9 +98,9 @@ fn step_of<M: Descend<4>>(trainer: Trainer<M>) -> TrainError {
 
 #[test]
 fn a_methods_and_an_attacks_in_training() {
-    assert_kept_in_training(&step_of(Trainer::<Refuses>::new(Refuses, Device::flex()).unwrap()));
-    let config = AdversarialConfig::new(linf(0.1), Refuses);
-    assert_kept_in_training(&step_of(AdversarialTrainer::new(config, Device::flex()).unwrap()));
+    assert_kept_in_training(&step_of(trainer_of(Refuses)));
+    let attack = attack_of("refuses", |_: &AttackTask<4>| Err(Error::other(Refused)));
+    assert_kept_in_training(&step_of(trainer_of(AdversarialConfig::new(linf(0.1), attack))));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What free-at promises, checked from outside.
 
+mod attack_of;
 mod attacks_against_pytorch;
 mod bad_evaluations;
 mod bad_input;
@@ -22,6 +23,7 @@ mod records;
 mod reference;
 mod safe_runs;
 mod send_sync;
+mod step_by_step;
 mod tables;
 mod training_loops;
 mod warnings;

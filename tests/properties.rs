@@ -10,7 +10,7 @@ use free_at::train::{Clamp, Descend, GradientObserver, Observation};
 use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
 use proptest::prelude::*;
 
-use crate::catalogue::{attacks_within, for_each_method};
+use crate::catalogue::{attacks_within, for_each_method, trainer_of};
 use crate::nets::{ConvNet, LinearNet, images, linf, sgd, state};
 
 /// Rounding of single precision over a handful of operations on values of order 1.
@@ -57,7 +57,7 @@ fn every_method_is_standard_training_as_epsilon_goes_to_zero() {
     let standard = StandardTrainer::new(StandardConfig::new(), Device::flex()).unwrap();
     let expected = parameters(trained(&standard, 4));
     fn test<M: Descend<4>>(method: M, expected: &[f32], parameters: &dyn Fn(ConvNet) -> Vec<f32>) {
-        let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
+        let trainer = trainer_of(method);
         let found = parameters(trained(&trainer, 4));
         let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < NEAR, "{}: {apart}", trainer.name());
@@ -85,7 +85,7 @@ impl GradientObserver for Within {
 #[test]
 fn every_method_shows_the_model_nothing_outside_the_threat_model() {
     fn test<M: Descend<4>>(method: M) {
-        let trainer = Trainer::<M>::new(method, Device::flex()).unwrap();
+        let trainer = trainer_of(method);
         trained(&trainer.observing(Within { epsilon: 0.3 }), 6);
     }
     for_each_method!(linf(0.3), test());

@@ -12,13 +12,13 @@ use burn::train::metric::{Metric, SerializedEntry};
 use free_at::prelude::*;
 use free_at::train::{Best, Descend, EpochMetrics, Guard, Response};
 
-use crate::catalogue::for_each_method;
+use crate::catalogue::{for_each_method, trainer_of};
 use crate::nets::{ConvNet, linf, loader, sgd, state};
 
 const EPOCHS: usize = 3;
 
 fn free() -> FreeAdversarialTrainer {
-    FreeAdversarialTrainer::new(FreeConfig::new(linf(0.1)).with_replays(3), Device::flex()).unwrap()
+    trainer_of(FreeConfig::new(linf(0.1)).with_replays(3))
 }
 
 /// Does something while it is told of minibatch number `at`, from 1.
@@ -89,18 +89,14 @@ fn run<M: Descend<4>>(trainer: &Trainer<M>, folder: &Path, stop: Option<usize>) 
     run_with(trainer, folder, stop.unwrap_or(0), move || stopper.stop(Some("asked")))
 }
 
-fn trainer_of<M: Descend<4>>(method: &M) -> Trainer<M> {
-    Trainer::new(method.clone(), Device::flex()).unwrap()
-}
-
 fn stopped_and_resumed<M: Descend<4>>(method: M) {
     let whole = tempfile::tempdir().unwrap();
-    let (uninterrupted, done) = run(&trainer_of(&method), whole.path(), None);
+    let (uninterrupted, done) = run(&trainer_of(method.clone()), whole.path(), None);
     assert!(done);
     let parts = tempfile::tempdir().unwrap();
     let mut steps = Vec::new();
     let resumed = loop {
-        let trainer = trainer_of(&method);
+        let trainer = trainer_of(method.clone());
         let (model, done) = run(&trainer, parts.path(), Some(method.replays().min(2)));
         steps.push(trainer.state().steps());
         if done {
@@ -134,7 +130,7 @@ fn copy(from: &Path, to: &Path) {
 /// What a killed process leaves is its folder as it was at that moment.
 fn killed_and_resumed<M: Descend<4>>(method: M) {
     let (alive, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let trainer = trainer_of(&method);
+    let trainer = trainer_of(method.clone());
     let steps_a_pass = 3 * trainer.replays();
     let saved = (EPOCHS - 1) * steps_a_pass;
     let (from, to) = (alive.path().to_path_buf(), killed.path().to_path_buf());
@@ -148,7 +144,7 @@ fn killed_and_resumed<M: Descend<4>>(method: M) {
         assert!(waited.is_some(), "{} was not written", checkpoint.display());
         copy(&from, &to);
     });
-    let resumed = trainer_of(&method);
+    let resumed = trainer_of(method.clone());
     let (model, done) = run(&resumed, killed.path(), None);
     assert!(done && resumed.state().steps() == (EPOCHS * steps_a_pass) as u64);
     assert_eq!(state(&model), state(&uninterrupted), "{}", method.name());

@@ -4,22 +4,17 @@ use std::path::Path;
 
 use burn::module::Module;
 use burn::optim::lr_scheduler::constant::ConstantLr;
-use burn::tensor::Device;
 use free_at::prelude::*;
 use free_at::train::{Descend, Method};
 
-use crate::catalogue::for_each_method;
+use crate::catalogue::{for_each_method, trainer_of};
 use crate::nets::{ConvNet, launch, linf, loader, sgd, state};
 
 const SEED: u64 = 3;
 const RATE: f64 = 0.05;
 
 fn free() -> FreeAdversarialTrainer {
-    FreeAdversarialTrainer::new(FreeConfig::new(linf(0.1)).with_replays(3), Device::flex()).unwrap()
-}
-
-fn new<M: Method>(method: &M) -> Trainer<M> {
-    Trainer::new(method.clone(), Device::flex()).unwrap()
+    trainer_of(FreeConfig::new(linf(0.1)).with_replays(3))
 }
 
 fn perturbation<M: Method>(trainer: &Trainer<M>) -> Option<Vec<f32>> {
@@ -61,7 +56,7 @@ fn own_loop<M: Descend<4>>(trainer: &Trainer<M>, seed: u64, epochs: usize) -> Co
 fn a_loop_of_ones_own_and_burns_end_in_the_same_parameters() {
     fn test<M: Descend<4>>(method: M) {
         let directory = tempfile::tempdir().unwrap();
-        let (burns, own) = (new(&method), new(&method));
+        let (burns, own) = (trainer_of(method.clone()), trainer_of(method.clone()));
         let by_burn = burn_loop(&burns, 1, directory.path(), None, 2);
         let by_hand = own_loop(&own, 1, 2);
         assert_eq!(state(&by_burn), state(&by_hand), "{}", method.name());
@@ -76,7 +71,7 @@ fn a_loop_of_ones_own_and_burns_end_in_the_same_parameters() {
 }
 
 fn resumes<M: Descend<4>>(method: M) {
-    let new = || new(&method);
+    let new = || trainer_of(method.clone());
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let uninterrupted = new();
     let expected = burn_loop(&uninterrupted, 1, whole.path(), None, 4);

@@ -83,17 +83,15 @@ fn divergence(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
-    use burn::module::Module;
-    use burn::tensor::{Device, TensorData};
     use free_at::train::{GradientObserver, Observation};
     use serde::Deserialize;
 
     use super::*;
-    use crate::free_against_pytorch::{Load, assert_close};
-    use crate::nets::{ConvNet, linf, sgd, state};
+    use crate::catalogue::trainer_of;
+    use crate::nets::{linf, sgd};
+    use crate::step_by_step::{State, assert_close, assert_state, batch, conv_net};
 
     #[derive(Deserialize)]
     struct Fixture {
@@ -103,7 +101,7 @@ mod tests {
         perturb_steps: usize,
         seed: u64,
         learning_rate: f64,
-        initial: BTreeMap<String, Vec<f32>>,
+        initial: State,
         inputs: Vec<Vec<f32>>,
         labels: Vec<Vec<i64>>,
         steps: Vec<Expected>,
@@ -114,7 +112,7 @@ mod tests {
         start: Vec<f32>,
         adversarial: Vec<f32>,
         loss: f32,
-        state: BTreeMap<String, Vec<f32>>,
+        state: State,
     }
 
     /// Where the model was asked.
@@ -138,18 +136,13 @@ mod tests {
         let method = Trades::new(adversary).with_steps(fixture.perturb_steps);
         assert_eq!(method.beta, fixture.beta);
         let seen = Seen::default();
-        let trainer = Trainer::<Trades>::new(method, Device::flex()).unwrap();
-        let trainer = trainer.observing(seen.clone());
+        let trainer = trainer_of(method).observing(seen.clone());
         let device = trainer.device();
-        let mut load = Load { path: Vec::new(), values: &fixture.initial };
-        let mut model = ConvNet::new(0, device).map(&mut load);
+        let mut model = conv_net(&fixture.initial, device);
         let mut optimizer = sgd();
         let data = fixture.inputs.iter().zip(&fixture.labels).zip(&fixture.steps);
         for (at, ((inputs, labels), expected)) in data.enumerate() {
-            let inputs = TensorData::new(inputs.clone(), [labels.len(), 2, 5, 5]);
-            let inputs = Tensor::<4>::from_data(inputs, device);
-            let labels = Tensor::from_data(labels.as_slice(), device);
-            let batch = Batch::new(inputs, labels).unwrap();
+            let batch = batch(inputs, labels, device);
             let rate = fixture.learning_rate;
             let (next, output) = trainer.step(model, &mut optimizer, rate, &batch).unwrap();
             model = next;
@@ -158,9 +151,7 @@ mod tests {
             assert_close(&format!("{at} start"), &seen[0], &expected.start);
             assert_close(&format!("{at} x'"), seen.last().unwrap(), &expected.adversarial);
             assert_close(&format!("{at} loss"), &[output.loss.into_scalar()], &[expected.loss]);
-            for (name, values) in &state(&model) {
-                assert_close(&format!("{at} {name}"), values, &expected.state[name]);
-            }
+            assert_state(&at.to_string(), &model, &expected.state);
         }
     }
 }
