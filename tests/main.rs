@@ -1,5 +1,6 @@
 //! What free-at promises, checked from outside.
 
+mod architecture;
 mod attack_of;
 mod attacks_against_pytorch;
 mod bad_evaluations;

@@ -1,11 +1,11 @@
 //! What can go wrong with inputs, models, threat models and attacks: one variant per cause.
 
-mod convert;
+pub(crate) mod convert;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-pub(crate) use convert::device_name;
+use crate::threat::rule_error::RuleError;
 
 /// Every way in which input or a configuration can be refused. Each message says what was expected,
 /// what was found and what to do.
@@ -324,7 +324,7 @@ pub enum Error {
 
     /// Rules for the features of a table that cannot be kept.
     #[error(transparent)]
-    Rules(#[from] crate::RuleError),
+    Rules(#[from] RuleError),
 
     /// The data could not be loaded.
     #[error("the data could not be loaded: {source}")]

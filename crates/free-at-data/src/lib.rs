@@ -35,7 +35,6 @@ pub use dataset::{Image, ImageDataset};
 pub use error::DataError;
 pub use folder::ImageFolder;
 pub use loading::Loading;
-pub use table::{
-    Change, Column, ColumnKind, Missing, Table, TableConfig, TableError, TableThreat, Value,
-};
+pub use table::threat::TableThreat;
+pub use table::{Change, Column, ColumnKind, Missing, Table, TableConfig, TableError, Value};
 pub use transform::Transform;

@@ -5,13 +5,13 @@ mod encoding;
 mod error;
 mod raw;
 mod read;
-mod threat;
+pub(crate) mod threat;
 
 use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Device;
-use free_at_core::{Batch, Bounds, Error, ThreatModel};
+use free_at_core::{Batch, Bounds, Error};
 
 use crate::error::DataError;
 use crate::loader;
@@ -24,7 +24,6 @@ use raw::Raw;
 pub use config::{Missing, TableConfig};
 pub use encoding::{Change, Column, ColumnKind, Value};
 pub use error::TableError;
-pub use threat::TableThreat;
 
 /// A table with a class for each row, its columns as features of a model: numbers standardised, categories
 /// one feature each. From [`TableConfig`], or embedded: [`breast_cancer`](crate::breast_cancer),
@@ -176,12 +175,6 @@ impl Table {
     #[must_use]
     pub fn take(&self, n: usize) -> Self {
         self.choose((0..n.min(self.len())).collect())
-    }
-
-    /// The threat model for these rows, by the names of the columns: `threat` gives the norm and ε, which
-    /// counts in standard deviations.
-    pub fn threat(&self, threat: ThreatModel) -> TableThreat<'_> {
-        TableThreat::new(self, threat)
     }
 
     /// All rows in one batch.

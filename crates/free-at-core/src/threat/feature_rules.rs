@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::norm::Norm;
+use super::rule_error::RuleError;
 use crate::error::Error;
 
 /// Which way a feature may move.
@@ -133,72 +133,6 @@ impl FeatureRules {
         }
         None
     }
-}
-
-/// Why rules for features cannot be kept.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RuleError {
-    /// A rule for a feature that there is not.
-    #[error("there is a rule for feature {feature}, but rows have {features} features, from 0 on")]
-    NoSuchFeature {
-        /// The feature named.
-        feature: usize,
-        /// Features of a row.
-        features: usize,
-    },
-
-    /// A step that is no positive, finite number.
-    #[error("feature {feature} moves in steps of {step}: a step must be finite and above 0")]
-    Step {
-        /// The feature.
-        feature: usize,
-        /// The step found.
-        step: f32,
-    },
-
-    /// A group of fewer than two categories.
-    #[error("a group of categories needs two features or more, found {group:?}")]
-    Categories {
-        /// The group's features.
-        group: Vec<usize>,
-    },
-
-    /// A feature in two groups of categories, or twice in one.
-    #[error("feature {feature} is a category of two groups: groups must not overlap")]
-    Overlap {
-        /// The feature.
-        feature: usize,
-    },
-
-    /// A category with a direction or a step.
-    #[error(
-        "feature {feature} is a category, 0 or 1, and has a direction or a step too: leave that out"
-    )]
-    CategoryMoves {
-        /// The feature.
-        feature: usize,
-    },
-
-    /// A group of which some features are frozen and some are not.
-    #[error(
-        "of the categories {group:?} some have a scale of 0 and some have not: freeze all of them or none"
-    )]
-    HalfFrozen {
-        /// The group's features.
-        group: Vec<usize>,
-    },
-
-    /// Categories that may change, in a norm that has no measure for it.
-    #[error(
-        "the categories {group:?} may change, which has no length in {norm}: use L∞, or give them a scale of 0"
-    )]
-    CategoriesWithoutLength {
-        /// The group's features.
-        group: Vec<usize>,
-        /// The norm.
-        norm: Norm,
-    },
 }
 
 #[cfg(test)]

@@ -8,5 +8,6 @@ pub(crate) mod norm;
 pub(crate) mod objective;
 pub(crate) mod perturbation_set;
 pub(crate) mod row_rules;
+pub(crate) mod rule_error;
 pub(crate) mod scale;
 pub(crate) mod threat_model;

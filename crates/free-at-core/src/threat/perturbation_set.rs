@@ -2,7 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::norm::{Ball, Geometry, Norm, Radius, with_norm};
+use super::norm::geometry::{Ball, Geometry, Radius};
+use super::norm::{Norm, with_norm};
 use super::row_rules::RowRules;
 use super::scale::{Scale, from_units, frozen, in_units};
 use crate::draws::Draws;

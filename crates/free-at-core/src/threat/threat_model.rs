@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
 use super::epsilon::Epsilon;
-use super::feature_rules::{FeatureRules, RuleError};
+use super::feature_rules::FeatureRules;
 use super::norm::Norm;
 use super::perturbation_set::{InputBounds, PerturbationSet};
 use super::row_rules::RowRules;
+use super::rule_error::RuleError;
 use super::scale::Scale;
 use crate::error::Error;
 

@@ -37,6 +37,14 @@ pub struct TableThreat<'a> {
     refused: Option<TableError>,
 }
 
+impl Table {
+    /// The threat model for these rows, by the names of the columns: `threat` gives the norm and ε, which
+    /// counts in standard deviations.
+    pub fn threat(&self, threat: ThreatModel) -> TableThreat<'_> {
+        TableThreat::new(self, threat)
+    }
+}
+
 impl<'a> TableThreat<'a> {
     pub(super) fn new(table: &'a Table, threat: ThreatModel) -> Self {
         let features = table.features();

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Ball, Geometry, Radius, Room, to_room};
+use super::geometry::{Ball, Geometry, Radius, Room, to_room};
 use crate::draws::Draws;
 use crate::rows;
 use crate::threat::scale::Scale;

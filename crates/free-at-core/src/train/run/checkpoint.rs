@@ -1,17 +1,16 @@
 //! Checkpoints that survive being killed at any moment.
 
+mod about;
 mod checkpointer;
 mod folder;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
 use burn::train::SupervisedTraining;
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy};
 use burn::train::metric::store::EventStoreClient;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::adversarial_model::AdversarialModel;
@@ -22,6 +21,9 @@ use crate::train::TrainError;
 use crate::train::method::interface::Descend;
 use crate::train::state::trainer_state::TrainerState;
 
+pub use about::About;
+
+use about::{Moment, Moments};
 use checkpointer::{Part, PartCheckpointer, Written};
 use folder::{Folder, Found};
 
@@ -58,29 +60,6 @@ pub struct Checkpoints {
     newest: Option<Found>,
     skipped: Vec<String>,
 }
-
-/// What is written beside the files of a checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    /// The version of the format.
-    pub version: u32,
-    /// Hash of the names and shapes of the model's tensors.
-    pub model: String,
-    /// Whole passes over the data before it.
-    pub passes: u64,
-    /// Optimiser steps in the pass after those, replays included: above 0 where it was interrupted.
-    pub position: u64,
-    /// Optimiser steps, over all devices.
-    pub steps: u64,
-    /// The name of the [`AfterStep`](crate::train::AfterStep) that kept a second model, if one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_step: Option<String>,
-    /// Name, size in bytes and SHA-256 of each file.
-    pub files: Vec<(String, u64, String)>,
-}
-
-/// Of the format of a checkpoint.
-const VERSION: u32 = 1;
 
 impl Checkpoints {
     /// The checkpoints in `folder`, which is made if it is not there, of a training of `model`. Those
@@ -166,27 +145,6 @@ impl Checkpoints {
             Some((_, about)) => training.checkpoint(about.passes as usize),
             None => training,
         }
-    }
-}
-
-/// Where the training was when each of its checkpoints began, by Burn's number for it.
-#[derive(Debug, Clone, Default)]
-struct Moments(Arc<Mutex<Vec<(usize, Moment)>>>);
-
-#[derive(Debug, Clone, Copy)]
-struct Moment {
-    passes: u64,
-    position: u64,
-    steps: u64,
-}
-
-impl Moments {
-    fn list(&self) -> MutexGuard<'_, Vec<(usize, Moment)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn of(&self, epoch: usize) -> Option<Moment> {
-        self.list().iter().find(|(at, _)| *at == epoch).map(|(_, moment)| *moment)
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::distributed::{DistributedConfig, ReduceOperation};
 use burn::train::{ExecutionStrategy, MultiDeviceOptim};
 
 use super::device_kind::is_cube;
-use crate::error::device_name;
+use crate::error::convert::device_name;
 use crate::train::TrainError;
 use crate::train::method::interface::Method;
 use crate::train::trainer::Trainer;

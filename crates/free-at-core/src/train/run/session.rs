@@ -11,7 +11,8 @@ use burn::train::Interrupter;
 
 use super::loading_clock::LoadingClock;
 use super::loss_watch::LossWatch;
-use crate::error::{Error, device_name};
+use crate::error::Error;
+use crate::error::convert::device_name;
 use crate::model::batch::Batch;
 use crate::model::classifier::Trainable;
 use crate::model::gradient::checkpointing;

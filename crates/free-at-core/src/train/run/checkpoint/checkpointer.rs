@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::files::{self, hex};
 
+use super::about::{Moment, Moments};
 use super::folder::Folder;
-use super::{Moment, Moments};
 
 /// What Burn saves of a training.
 #[derive(Debug, Clone, Copy)]

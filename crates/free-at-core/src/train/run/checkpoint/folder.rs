@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::files::{self, failed, hex};
 
-use super::{About, Moment, VERSION};
+use super::about::{About, Moment, VERSION};
 
 const ABOUT: &str = "about.json";
 const PREFIX: &str = "step-";
