@@ -49,7 +49,8 @@
 //! - [`recipe`]: published training recipes;
 //! - [`observe`]: other uses of the input gradient: norms, alignment, saliency maps, hard samples.
 //!
-//! [`burn`] is the Burn that all of it is built on: no other dependency is needed.
+//! [`burn`] is the Burn that all of it is built on: no other dependency is needed. Where you derive its `Module`, bring
+//! it into scope, `use free_at::burn;`.
 //!
 //! # Backends
 //!

@@ -1,9 +1,9 @@
 //! A model of one's own, trained with Free-4 and attacked: what `cargo add free-at` is for.
 
-use burn::module::Module;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::optim::AdamConfig;
-use burn::tensor::{Device, Tensor, activation::relu};
+use free_at::burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use free_at::burn::optim::AdamConfig;
+use free_at::burn::tensor::{Device, Tensor, activation::relu};
+use free_at::burn::{self, module::Module};
 use free_at::prelude::*;
 
 #[derive(Module, Debug)]
