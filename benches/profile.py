@@ -19,10 +19,10 @@ PROGRAM = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/p
 SETUP = ["Case::network", "Case::batch"]
 ALLOCATION = ["clear_page", "memset", "page_fault", "folio_", "_mi_", "mi_theap", "mi_free", "munmap", "madvise"]
 RULES = [  # in this order
-    ("convolution, weight gradient", ["conv2d_weight_backward"]),
-    ("convolution, input gradient", ["conv2d_x_backward"]),
-    ("convolution, forward", ["module::conv2d", "ops::conv::"]),
-    ("batch norm", ["batch_norm"]),
+    ("convolution, weight gradient", ["convolution::algorithm::weight_gradient"]),
+    ("convolution, input gradient", ["convolution::algorithm::input_gradient"]),
+    ("convolution, forward", ["convolution::algorithm::forward"]),
+    ("batch norm with its activation", ["batch_norm"]),
     ("optimiser", ["burn_optim", "momentum"]),
     ("element-wise, sums, averages, losses", ["burn_flex::ops", "burn_flex::zip", "burn_flex::simd"]),
     ("autodiff's bookkeeping", ["burn_autodiff"]),

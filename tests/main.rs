@@ -6,7 +6,9 @@ mod attacks_against_pytorch;
 mod bad_evaluations;
 mod bad_input;
 mod catalogue;
+mod convolution;
 mod counting;
+#[cfg(feature = "remote")]
 mod devices;
 mod evaluation;
 mod extending;
@@ -16,6 +18,7 @@ mod free_against_pytorch;
 mod models_against_pytorch;
 mod nets;
 mod networks;
+mod normalization;
 mod observers;
 mod oracle;
 mod penalty;

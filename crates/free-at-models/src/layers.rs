@@ -2,19 +2,22 @@
 
 use burn::nn::BatchNorm;
 use burn::tensor::Tensor;
-use burn::tensor::module::batch_norm_train;
+use free_at_nn::{Activation, batch_norm as evaluate, batch_norm_train};
 
-/// Batch norm as PyTorch and TensorFlow's fused kernel have it: in training the running variance
-/// moves towards the unbiased variance of the batch. Burn's own layer takes the biased one.
-pub(crate) fn batch_norm(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
+/// Batch norm as PyTorch and TensorFlow's fused kernel have it, then an activation: in training the running
+/// variance moves towards the unbiased variance of the batch. Burn's own layer takes the biased one.
+pub(crate) fn batch_norm(norm: &BatchNorm, x: Tensor<4>, activation: Activation) -> Tensor<4> {
     let device = x.device();
+    let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
     if !(device.is_autodiff() && norm.training.is_enabled()) {
-        return norm.forward(x);
+        let mean = norm.running_mean.value().to_device(&device);
+        let variance = norm.running_var.value().to_device(&device);
+        return evaluate(x, gamma, beta, mean, variance, norm.epsilon, activation);
     }
     let [n, _, height, width] = x.dims();
     let values = n * height * width; // per channel; of a single one no variance is unbiased
     let unbiased = values as f64 / (values - 1).max(1) as f64;
-    let batch = batch_norm_train(x, norm.gamma.val(), norm.beta.val(), norm.epsilon);
+    let batch = batch_norm_train(x, gamma, beta, norm.epsilon, activation);
     let moved = |running: Tensor<1>, found: Tensor<1>, weight: f64| {
         running.to_device(&device) * (1.0 - norm.momentum) + found * weight
     };

@@ -2,12 +2,11 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::{AvgPool2d, AvgPool2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, PaddingConfig2d};
-use burn::tensor::activation::leaky_relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
+use free_at_nn::{Activation, Conv2d, Conv2dConfig};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
@@ -19,7 +18,7 @@ use crate::{
 };
 
 /// Slope of the leaky ReLU below 0.
-const SLOPE: f64 = 0.1;
+const SLOPE: f32 = 0.1;
 /// ε of the batch norms.
 const EPSILON: f64 = 1e-3;
 
@@ -235,7 +234,7 @@ impl Block {
 }
 
 fn activate(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
-    leaky_relu(batch_norm(norm, x), SLOPE)
+    batch_norm(norm, x, Activation::LeakyRelu(SLOPE))
 }
 
 fn norm(channels: usize, device: &Device) -> BatchNorm {

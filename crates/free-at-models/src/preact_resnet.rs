@@ -2,11 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
+use free_at_nn::{Activation, Conv2d};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
@@ -120,7 +119,7 @@ impl Classifier<4> for PreActResNet {
         let x = self.conv1.forward(images);
         let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
         let x = match &self.bn {
-            Some(bn) => relu(batch_norm(bn, x)),
+            Some(bn) => batch_norm(bn, x, Activation::Relu),
             None => x,
         };
         self.linear.forward(global_average(x))
@@ -193,16 +192,16 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let activated = relu(batch_norm(&self.bn1, x.clone()));
+        let activated = batch_norm(&self.bn1, x.clone(), Activation::Relu);
         let shortcut = match &self.shortcut {
             Some(conv) if self.activated_shortcut => conv.forward(activated.clone()),
             Some(conv) => conv.forward(x),
             None => x,
         };
         let y = self.conv1.forward(activated);
-        let y = self.conv2.forward(relu(batch_norm(&self.bn2, y)));
+        let y = self.conv2.forward(batch_norm(&self.bn2, y, Activation::Relu));
         let y = match (&self.bn3, &self.conv3) {
-            (Some(bn3), Some(conv3)) => conv3.forward(relu(batch_norm(bn3, y))),
+            (Some(bn3), Some(conv3)) => conv3.forward(batch_norm(bn3, y, Activation::Relu)),
             _ => y,
         };
         y + shortcut

@@ -2,12 +2,12 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
 use burn::nn::{BatchNorm, Initializer, Linear, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
+use free_at_nn::{Activation, Conv2d};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
@@ -147,7 +147,7 @@ pub struct ResNet {
 
 impl Classifier<4> for ResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = relu(batch_norm(&self.bn1, self.conv1.forward(images)));
+        let mut x = batch_norm(&self.bn1, self.conv1.forward(images), Activation::Relu);
         if let Some(pool) = &self.pool {
             x = pool.forward(x);
         }
@@ -232,14 +232,17 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = relu(batch_norm(&self.bn1, self.conv1.forward(x.clone())));
-        let y = batch_norm(&self.bn2, self.conv2.forward(y));
+        let y = batch_norm(&self.bn1, self.conv1.forward(x.clone()), Activation::Relu);
+        let y = self.conv2.forward(y);
         let y = match (&self.conv3, &self.bn3) {
-            (Some(conv3), Some(bn3)) => batch_norm(bn3, conv3.forward(relu(y))),
-            _ => y,
+            (Some(conv3), Some(bn3)) => {
+                let y = conv3.forward(batch_norm(&self.bn2, y, Activation::Relu));
+                batch_norm(bn3, y, Activation::Identity)
+            }
+            _ => batch_norm(&self.bn2, y, Activation::Identity),
         };
         let shortcut = match &self.downsample {
-            Some((conv, norm)) => batch_norm(norm, conv.forward(x)),
+            Some((conv, norm)) => batch_norm(norm, conv.forward(x), Activation::Identity),
             None => x,
         };
         relu(y + shortcut)

@@ -3,9 +3,9 @@
 //! A network goes through its layers once more, in the order of its forward pass, and gives each to
 //! the trace. That yields the summary, and an error for an image that is too small.
 
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear, PaddingConfig2d};
 use free_at_core::Error;
+use free_at_nn::Conv2d;
 
 use crate::summary::{Part, Summary};
 

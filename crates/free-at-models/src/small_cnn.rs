@@ -2,11 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
+use free_at_nn::{Activation, Conv2d};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
@@ -140,6 +139,6 @@ impl Block {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(batch_norm(&self.norm, self.conv.forward(x)))
+        batch_norm(&self.norm, self.conv.forward(x), Activation::Relu)
     }
 }

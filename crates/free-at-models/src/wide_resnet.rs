@@ -2,11 +2,10 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Dropout, DropoutConfig, Linear};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
+use free_at_nn::{Activation, Conv2d};
 
 use crate::error::{must, sizes};
 use crate::init::{Init, Start};
@@ -147,7 +146,7 @@ impl Classifier<4> for WideResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
         let x = self.conv1.forward(images);
         let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
-        self.fc.forward(global_average(relu(batch_norm(&self.bn1, x))))
+        self.fc.forward(global_average(batch_norm(&self.bn1, x, Activation::Relu)))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
@@ -206,12 +205,12 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let (activated, shortcut) = match &self.shortcut {
             Some(conv) => {
-                let activated = relu(batch_norm(&self.bn1, x));
+                let activated = batch_norm(&self.bn1, x, Activation::Relu);
                 (activated.clone(), conv.forward(activated))
             }
-            None => (relu(batch_norm(&self.bn1, x.clone())), x),
+            None => (batch_norm(&self.bn1, x.clone(), Activation::Relu), x),
         };
-        let y = relu(batch_norm(&self.bn2, self.conv1.forward(activated)));
+        let y = batch_norm(&self.bn2, self.conv1.forward(activated), Activation::Relu);
         self.conv2.forward(self.dropout.forward(y)) + shortcut
     }
 

@@ -1,0 +1,8 @@
+//! What is this crate's own, on Burn's flex backend.
+
+pub(crate) mod batch_norm;
+pub(crate) mod convolution;
+
+mod finite;
+mod scratch;
+mod tensor;

@@ -1,0 +1,90 @@
+//! The convolution.
+
+use super::pixels::{PIXELS, tile_pixels};
+use super::tile::Tile;
+use crate::flex::convolution::product::{LANES, Left, Out, Product, Right};
+use crate::flex::convolution::shape::Shape;
+use crate::flex::scratch::{for_planes, with_scratch};
+
+/// `input` `[n, in, h, w]` convolved with `weight` `[out, in / groups, kh, kw]`, plus `bias` `[out]`.
+pub(crate) fn forward(
+    input: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    shape: &Shape,
+) -> Vec<f32> {
+    let plane = shape.pixels_out();
+    let mut output = vec![0.0; shape.images * shape.channels_out * plane];
+    let planes = [shape.images, shape.channels_out, plane];
+    let most = PIXELS.div_ceil(plane.max(1));
+    let unit = if shape.groups == 1 { 2 * LANES } else { shape.channels_out };
+    for_planes(&mut output, planes, most, unit, |image, first, output| {
+        let input = &input[image * shape.channels_in * shape.pixels_in()..];
+        for group in 0..shape.groups {
+            Group { input, weight, bias, shape, group, first }.convolve(output);
+        }
+    });
+    output
+}
+
+/// One group of channels; `first` is the first channel of the output.
+struct Group<'a> {
+    input: &'a [f32],
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    shape: &'a Shape,
+    group: usize,
+    first: usize,
+}
+
+impl Group<'_> {
+    fn convolve(&self, output: &mut [f32]) {
+        let shape = self.shape;
+        let plane = shape.pixels_out();
+        let image = output.len().min(shape.channels_out * plane);
+        let pixels = output.len() / image * plane;
+        let rows = if shape.groups == 1 { image / plane } else { shape.group_out() };
+        let depth = shape.group_in() * shape.taps();
+        let offset = self.group * shape.group_out();
+        let channels = self.group * shape.group_in()..(self.group + 1) * shape.group_in();
+        let step = tile_pixels(depth, pixels);
+        for start in (0..pixels).step_by(step) {
+            let count = step.min(pixels - start);
+            let tile = Tile::new(shape, start..start + count);
+            let columns = tile.blocks() * LANES;
+            let (patches, products) = (tile.patches_len(channels.len()), rows * columns);
+            with_scratch(patches + products + tile.stage_len(), |scratch| {
+                let (patches, scratch) = scratch.split_at_mut(patches);
+                let (products, stage) = scratch.split_at_mut(products);
+                tile.gather(self.input, channels.clone(), stage, patches);
+                Product {
+                    rows,
+                    depth,
+                    blocks: tile.blocks(),
+                    left: Left {
+                        values: &self.weight[(self.first + offset) * depth..],
+                        row_step: depth,
+                        depth_step: 1,
+                        chunk: LANES,
+                    },
+                    right: Right { values: patches, block: tile.block(channels.len()) },
+                    out: Out { values: products, row: columns, block: LANES, add: false },
+                }
+                .run();
+                for (row, products) in products.chunks_exact(columns).enumerate() {
+                    let bias = self.bias.map_or(0.0, |bias| bias[self.first + offset + row]);
+                    let mut pixel = start;
+                    while pixel < start + count {
+                        let len = (plane - pixel % plane).min(start + count - pixel);
+                        let at = pixel / plane * image + (offset + row) * plane + pixel % plane;
+                        let pixels = output[at..at + len].iter_mut();
+                        pixels
+                            .zip(&products[pixel - start..])
+                            .for_each(|(out, sum)| *out = sum + bias);
+                        pixel += len;
+                    }
+                }
+            });
+        }
+    }
+}

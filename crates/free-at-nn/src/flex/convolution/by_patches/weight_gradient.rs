@@ -1,0 +1,120 @@
+//! The gradient in the weights.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::pixels::{pixel_runs, tile_pixels};
+use super::tile::Tile;
+use crate::flex::convolution::product::{LANES, Left, Out, Product, Right};
+use crate::flex::convolution::shape::Shape;
+use crate::flex::scratch::with_scratch;
+
+/// Kernels of at most this many weights are summed for several parts of the batch apart: they are too few
+/// to be shared out over the workers.
+const FEW: usize = 1 << 15;
+const PARTS: usize = 16;
+
+/// The gradient in the weights, of `gradient` `[n, out, h, w]` in the output.
+pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], shape: &Shape) -> Vec<f32> {
+    let (inputs, outputs, taps) = (shape.group_in(), shape.group_out(), shape.taps());
+    let columns = outputs.next_multiple_of(LANES);
+    let size = inputs * taps * columns;
+    let few = size <= FEW;
+    let images = if few { shape.images.div_ceil(PARTS) } else { shape.images };
+    let channels = if few { inputs } else { inputs.div_ceil(rayon::current_num_threads()) };
+    let mut result = vec![0.0; shape.channels_out * inputs * taps];
+    with_scratch(shape.images.div_ceil(images) * size, |sums| {
+        for (group, result) in result.chunks_exact_mut(outputs * inputs * taps).enumerate() {
+            sums.par_chunks_exact_mut(size).enumerate().for_each(|(part, sums)| {
+                let images = part * images..shape.images.min((part + 1) * images);
+                let tasks = sums.par_chunks_mut(channels * taps * columns).enumerate();
+                tasks.for_each(|(task, sums)| {
+                    let first = group * inputs + task * channels;
+                    Sums { input, gradient, shape, group, first, images: images.clone() }
+                        .add_up(sums);
+                });
+            });
+            let (total, parts) = sums.split_at_mut(size);
+            for part in parts.chunks_exact(size) {
+                total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+            }
+            transpose(total, columns, result);
+        }
+    });
+    result
+}
+
+/// `[rows, columns]` to `[out, rows]`, of which the columns may be more.
+fn transpose(sums: &[f32], columns: usize, result: &mut [f32]) {
+    let rows = sums.len() / columns;
+    result.par_chunks_mut(LANES * rows).enumerate().for_each(|(block, result)| {
+        for (row, sums) in sums.chunks_exact(columns).enumerate() {
+            for (out, sum) in result.chunks_exact_mut(rows).zip(&sums[block * LANES..]) {
+                out[row] = *sum;
+            }
+        }
+    });
+}
+
+/// Sums over some images, for the channels of a group from `first` on.
+struct Sums<'a> {
+    input: &'a [f32],
+    gradient: &'a [f32],
+    shape: &'a Shape,
+    group: usize,
+    first: usize,
+    images: Range<usize>,
+}
+
+impl Sums<'_> {
+    /// Patches times gradients, `[(channel, tap), out]`.
+    fn add_up(&self, sums: &mut [f32]) {
+        let shape = self.shape;
+        let (plane, outputs) = (shape.pixels_out(), shape.group_out());
+        let columns = outputs.next_multiple_of(LANES);
+        let rows = sums.len() / columns;
+        let channels = self.first..self.first + rows / shape.taps();
+        let pixels = self.images.len() * plane;
+        let input = &self.input[self.images.start * shape.channels_in * shape.pixels_in()..];
+        let gradient = &self.gradient[self.images.start * shape.channels_out * plane..];
+        let step = tile_pixels(rows, pixels);
+        for start in (0..pixels).step_by(step) {
+            let count = step.min(pixels - start);
+            let tile = Tile::new(shape, start..start + count);
+            let patches = tile.patches_len(channels.len());
+            with_scratch(patches + columns * count + tile.stage_len(), |scratch| {
+                let (patches, scratch) = scratch.split_at_mut(patches);
+                let (gradients, stage) = scratch.split_at_mut(columns * count);
+                tile.gather(input, channels.clone(), stage, patches);
+                if outputs < columns {
+                    gradients.fill(0.0);
+                }
+                for run in pixel_runs(start..start + count, plane, outputs) {
+                    let channel = self.group * outputs + run.channel;
+                    let at = (run.pixel / plane * shape.channels_out + channel) * plane
+                        + run.pixel % plane;
+                    let to = (run.channel / LANES * count + run.start) * LANES;
+                    let cells = gradients[to..].chunks_exact_mut(LANES);
+                    for (cell, value) in cells.zip(&gradient[at..at + run.len]) {
+                        cell[run.channel % LANES] = *value;
+                    }
+                }
+                Product {
+                    rows,
+                    depth: count,
+                    blocks: columns / LANES,
+                    left: Left {
+                        values: patches,
+                        row_step: LANES,
+                        depth_step: 1,
+                        chunk: tile.block(channels.len()),
+                    },
+                    right: Right { values: gradients, block: count * LANES },
+                    out: Out { values: sums, row: columns, block: LANES, add: start > 0 },
+                }
+                .run();
+            });
+        }
+    }
+}
