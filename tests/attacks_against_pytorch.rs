@@ -48,11 +48,12 @@ fn the_networks_answer_as_in_pytorch() {
 fn gradient_attacks_find_the_same_images() {
     /// Rounding of twenty steps; one step is 0.0125 or more.
     const SAME: f32 = 1e-5;
-    /// The share of pixels of an L2 attack that may differ a little: a small gradient's direction is
-    /// rounded, too. A sign is not, so for L∞ none may.
-    const EXCUSED: f64 = 0.001;
-    /// How far apart these may be.
-    const A_LITTLE: f32 = 1e-3;
+    /// Images, of 200, whose path may part in L2, where a small gradient's direction is rounded, too: PyTorch's own does
+    /// for 4 if it adds in another order (`attacks.py --without-onednn`) and for 8 in double precision. A sign is not
+    /// rounded, so for L∞ none may.
+    const EXCUSED: usize = 4;
+    /// How far: PyTorch's own are apart by 6e-3.
+    const A_LITTLE: f32 = 1e-2;
     let reference = Reference::load();
     let frozen = FrozenModel::new(&model("free-8"));
     let aims =
@@ -79,13 +80,15 @@ fn gradient_attacks_find_the_same_images() {
         for (name, found) in cases {
             let found = read(found.unwrap());
             let expected = reference.floats(&format!("{name}.{norm}"));
-            let apart = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
-            let apart: Vec<f32> = apart.filter(|apart| *apart > SAME).collect();
+            let pairs: Vec<f32> = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).collect();
+            let images = pairs.chunks(pairs.len() / SAMPLES);
+            let apart: Vec<f32> = images
+                .map(|pixels| pixels.iter().copied().fold(0.0, f32::max))
+                .filter(|apart| *apart > SAME)
+                .collect();
             assert!(apart.iter().all(|apart| *apart < A_LITTLE), "{name}.{norm}: {apart:?}");
-            let differ = apart.len();
-            let share = if norm == "linf" { 0.0 } else { EXCUSED };
-            let allowed = (share * found.len() as f64) as usize;
-            assert!(differ <= allowed, "{name}.{norm}: {differ} of {} pixels", found.len());
+            let allowed = if norm == "linf" { 0 } else { EXCUSED };
+            assert!(apart.len() <= allowed, "{name}.{norm}: {} images", apart.len());
         }
     }
 }
@@ -94,9 +97,9 @@ fn gradient_attacks_find_the_same_images() {
 fn apgd_climbs_as_the_reference_does() {
     /// Rounding of a hundred steps on objectives of order 1 to 10.
     const SAME: f32 = 1e-4;
-    /// Samples, of 200, whose path may part: once a gradient's sign is chance, all later steps
-    /// differ.
-    const EXCUSED: usize = 4;
+    /// Samples, of 200, whose path may part: once a gradient's sign is chance, all later steps differ. The
+    /// reference's own do for up to 19 if PyTorch adds in another order (`attacks.py --without-onednn`).
+    const EXCUSED: usize = 10;
     /// From here on DLR has no gradient but rounding: the true class is third, and the ratio 1.
     const PLATEAU: f32 = 0.999;
     let reference = Reference::load();
