@@ -90,28 +90,56 @@ impl Product<'_> {
         while done < self.depth {
             let len = LANES.min(self.depth - done);
             let a = &left.values[done / LANES * left.chunk..];
-            let mut b: [&[S::f32s]; B] = [&[]; B];
+            let mut b: [&[[S::f32s; V]]; B] = [&[]; B];
             for (j, b) in b.iter_mut().enumerate() {
                 let at = (block + j) * right.block + done * LANES;
-                *b = S::as_simd_f32s(&right.values[at..][..len * LANES]).0;
+                let columns = &right.values[at..at + len * LANES];
+                *b = S::as_simd_f32s(columns).0.as_chunks().0;
             }
             if left.depth_step == 1 {
                 let mut rows: [&[f32]; R] = [&[]; R];
                 for (r, values) in rows.iter_mut().enumerate() {
                     *values = &a[(row + r) * left.row_step..][..len];
                 }
-                for d in 0..len {
-                    let mut column = [0.0; R];
-                    for (value, row) in column.iter_mut().zip(&rows) {
-                        *value = row[d];
+                match (whole(rows), whole(b)) {
+                    // Known lengths, so that nothing is checked.
+                    (Some(rows), Some(b)) => {
+                        for d in 0..LANES {
+                            add(
+                                simd,
+                                &mut sums,
+                                #[inline(always)]
+                                |r| rows[r][d],
+                                #[inline(always)]
+                                |j, v| b[j][d][v],
+                            );
+                        }
                     }
-                    step(simd, &mut sums, &column, &b, d);
+                    _ => {
+                        for d in 0..len {
+                            add(
+                                simd,
+                                &mut sums,
+                                #[inline(always)]
+                                |r| rows[r][d],
+                                #[inline(always)]
+                                |j, v| b[j][d][v],
+                            );
+                        }
+                    }
                 }
             } else {
                 for d in 0..len {
                     let at = d * left.depth_step + row;
-                    let column = a[at..].first_chunk().expect("as many rows");
-                    step(simd, &mut sums, column, &b, d);
+                    let column: &[f32; R] = a[at..].first_chunk().expect("as many rows");
+                    add(
+                        simd,
+                        &mut sums,
+                        #[inline(always)]
+                        |r| column[r],
+                        #[inline(always)]
+                        |j, v| b[j][d][v],
+                    );
                 }
             }
             done += len;
@@ -154,24 +182,29 @@ impl WithSimd for Product<'_> {
     }
 }
 
+/// Slices of sixteen.
+#[inline(always)]
+fn whole<T, const N: usize>(slices: [&[T]; N]) -> Option<[&[T; LANES]; N]> {
+    let mut whole = [slices[0].first_chunk()?; N];
+    for (whole, slice) in whole.iter_mut().zip(slices) {
+        *whole = slice.first_chunk()?;
+    }
+    Some(whole)
+}
+
 /// Adds one depth's outer product.
 #[inline(always)]
-fn step<S: Simd, const R: usize, const B: usize, const V: usize>(
+fn add<S: Simd, const R: usize, const B: usize, const V: usize>(
     simd: S,
     sums: &mut [[[S::f32s; V]; B]; R],
-    left: &[f32; R],
-    right: &[&[S::f32s]; B],
-    depth: usize,
+    left: impl Fn(usize) -> f32,
+    right: impl Fn(usize, usize) -> S::f32s,
 ) {
-    let mut columns = [[simd.splat_f32s(0.0); V]; B];
-    for (columns, right) in columns.iter_mut().zip(right) {
-        columns.copy_from_slice(&right[depth * V..][..V]);
-    }
-    for (sums, left) in sums.iter_mut().zip(left) {
-        let left = simd.splat_f32s(*left);
-        for (sums, columns) in sums.iter_mut().zip(&columns) {
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum = simd.mul_add_e_f32s(left, *column, *sum);
+    for r in 0..R {
+        let left = simd.splat_f32s(left(r));
+        for j in 0..B {
+            for v in 0..V {
+                sums[r][j][v] = simd.mul_add_e_f32s(left, right(j, v), sums[r][j][v]);
             }
         }
     }
