@@ -27,6 +27,7 @@ mod records;
 mod reference;
 mod safe_runs;
 mod send_sync;
+mod sgd;
 mod step_by_step;
 mod tables;
 mod training_loops;

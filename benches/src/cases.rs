@@ -1,9 +1,10 @@
 //! The networks and batches that are measured.
 
+use burn::optim::ModuleOptimizer;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use free_at::models::Network;
+use free_at::nn::SgdConfig;
 use free_at::prelude::*;
 
 /// Classes of every case.

@@ -2,6 +2,7 @@
 
 pub(crate) mod batch_norm;
 pub(crate) mod convolution;
+pub(crate) mod descent;
 
 mod finite;
 mod scratch;

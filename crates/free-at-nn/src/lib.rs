@@ -17,12 +17,15 @@
 //! assert_eq!(layer.forward(images).dims(), [2, 16, 6, 6]);
 //! ```
 //!
-//! [`batch_norm_train`] and [`batch_norm`] normalise and take an activation in one pass over memory.
+//! [`batch_norm_train`] and [`batch_norm`] normalise and take an activation in one pass over memory, and [`SgdConfig`]'s
+//! optimiser takes its step in one.
 
 mod activation;
 mod batch_norm;
 mod conv2d;
 mod convolution;
+mod descent_rule;
+mod sgd;
 
 #[cfg(feature = "flex")]
 mod flex;
@@ -31,3 +34,4 @@ pub use activation::Activation;
 pub use batch_norm::{batch_norm, batch_norm_train};
 pub use conv2d::{Conv2d, Conv2dConfig};
 pub use convolution::conv2d;
+pub use sgd::{Sgd, SgdConfig, SgdState};

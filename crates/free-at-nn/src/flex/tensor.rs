@@ -19,6 +19,11 @@ pub(crate) fn on_flex(tensor: &DispatchTensor) -> bool {
     }
 }
 
+/// Whether it is one without autodiff.
+pub(crate) fn inner_on_flex(tensor: &DispatchTensor) -> bool {
+    matches!(&tensor.kind, DispatchTensorKind::Flex(BackendTensor::Float(_))) && on_flex(tensor)
+}
+
 /// The values of a contiguous tensor.
 pub(crate) fn floats(tensor: &FlexTensor) -> &[f32] {
     tensor.as_slice().expect("a contiguous tensor of 32-bit floats")

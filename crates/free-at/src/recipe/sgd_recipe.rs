@@ -3,10 +3,11 @@
 use std::fmt;
 
 use burn::module::{Module, ModuleVisitor, Param, ParamGroup};
+use burn::optim::ModuleOptimizer;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
+use free_at_nn::SgdConfig;
 use serde::{Deserialize, Serialize};
 
 use super::RecipeError;
