@@ -40,6 +40,11 @@ impl Shape {
         self.size_out[0] * self.size_out[1]
     }
 
+    /// Whether a kernel sees the one pixel that it stands on.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.size_out == self.size_in
+    }
+
     /// Whether there is nothing to compute.
     pub(crate) fn is_empty(&self) -> bool {
         self.images * self.channels_in * self.channels_out * self.pixels_in() * self.pixels_out()

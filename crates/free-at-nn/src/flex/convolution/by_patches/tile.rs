@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::pixels::pixel_runs;
 use crate::flex::convolution::product::LANES;
 use crate::flex::convolution::shape::Shape;
 
@@ -36,7 +37,7 @@ pub(crate) struct Tile<'a> {
     /// Columns of one place within a stride.
     width: usize,
     staged: usize,
-    blocks: usize,
+    pixels: Range<usize>,
 }
 
 impl<'a> Tile<'a> {
@@ -60,7 +61,7 @@ impl<'a> Tile<'a> {
                 .collect(),
             width,
             staged: 0,
-            blocks: pixels.len().div_ceil(LANES),
+            pixels: pixels.clone(),
         };
         let mut pixel = pixels.start;
         while pixel < pixels.end {
@@ -83,7 +84,7 @@ impl<'a> Tile<'a> {
 
     /// Blocks of sixteen pixels.
     pub(crate) fn blocks(&self) -> usize {
-        self.blocks
+        self.pixels.len().div_ceil(LANES)
     }
 
     /// Floats from one block of the patches to the next: one line is spare, for `gather` to run over into.
@@ -93,7 +94,7 @@ impl<'a> Tile<'a> {
 
     /// Floats of the patches of some channels.
     pub(crate) fn patches_len(&self, channels: usize) -> usize {
-        self.blocks * self.block(channels)
+        self.blocks() * self.block(channels)
     }
 
     /// Floats that staging takes.
@@ -109,6 +110,9 @@ impl<'a> Tile<'a> {
         stage: &mut [f32],
         patches: &mut [f32],
     ) {
+        if self.shape.is_pointwise() {
+            return self.copy(input, channels, patches);
+        }
         let block = self.block(channels.len());
         let taps = self.taps.len();
         for (index, channel) in channels.enumerate() {
@@ -126,6 +130,21 @@ impl<'a> Tile<'a> {
                         patches[at..at + LANES].copy_from_slice(pixels);
                     }
                 }
+            }
+        }
+    }
+
+    /// Gathers patches that are pixels.
+    fn copy(&self, input: &[f32], channels: Range<usize>, patches: &mut [f32]) {
+        let (plane, block) = (self.shape.pixels_in(), self.block(channels.len()));
+        for run in pixel_runs(self.pixels.clone(), plane, channels.len()) {
+            let channel = channels.start + run.channel;
+            let at =
+                (run.pixel / plane * self.shape.channels_in + channel) * plane + run.pixel % plane;
+            let to = run.start / LANES * block + run.channel * LANES + run.start % LANES;
+            match input[at..at + run.len].first_chunk::<LANES>() {
+                Some(line) => patches[to..to + LANES].copy_from_slice(line),
+                None => patches[to..to + run.len].copy_from_slice(&input[at..at + run.len]),
             }
         }
     }
