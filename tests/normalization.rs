@@ -155,8 +155,8 @@ fn by_given_statistics_an_image_does_not_depend_on_its_batch() {
     let given = Given::new([5, 7, 9, 9], Activation::Relu, 2);
     let together = &given.evaluate(true)[0];
     let part = Given {
-        input: given.input.clone().slice([3..4]).detach().require_grad(),
-        gradient: given.gradient.clone().slice([3..4]),
+        input: given.input.clone().slice_dim(0, 3..4).detach().require_grad(),
+        gradient: given.gradient.clone().slice_dim(0, 3..4),
         ..given
     };
     let alone = &part.evaluate(true)[0];

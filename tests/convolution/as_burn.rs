@@ -109,12 +109,16 @@ fn views_are_what_their_copies_are() {
         let weight = tensor(&given.weight, sizes.weight_dims(), &device);
         let of = |input| floats(conv2d(input, weight.clone(), None, options(&sizes)));
         assert_eq!(of(input), of(copy.clone()));
-        let part = copy.clone().slice([1..3]);
+        let part = copy.clone().slice_dim(0, 1..3);
         assert_eq!(
             of(part),
-            of(tensor(&floats(copy.clone().slice([1..3])), [2, channels, height, width], &device))
+            of(tensor(
+                &floats(copy.clone().slice_dim(0, 1..3)),
+                [2, channels, height, width],
+                &device
+            ))
         );
-        let same = copy.clone().slice([0..1]).expand([4, channels, height, width]);
+        let same = copy.clone().slice_dim(0, 0..1).expand([4, channels, height, width]);
         let each = floats(same.clone());
         assert_eq!(of(same), of(tensor(&each, [4, channels, height, width], &device)));
     }

@@ -35,10 +35,12 @@ pub fn batch_norm_train(
 ) -> BatchNormTrainOutput<4> {
     #[cfg(feature = "flex")]
     let (input, [gamma, beta]) = {
+        use std::ops::ControlFlow;
+
         use crate::flex::batch_norm::train;
         match train(input, [gamma, beta], epsilon, activation) {
-            Ok(output) => return output,
-            Err(others) => others,
+            ControlFlow::Break(output) => return output,
+            ControlFlow::Continue(others) => others,
         }
     };
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
@@ -76,10 +78,12 @@ pub fn batch_norm(
 ) -> Tensor<4> {
     #[cfg(feature = "flex")]
     let (input, [gamma, beta, mean, variance]) = {
+        use std::ops::ControlFlow;
+
         use crate::flex::batch_norm::evaluate;
         match evaluate(input, [gamma, beta, mean, variance], epsilon, activation) {
-            Ok(output) => return output,
-            Err(others) => others,
+            ControlFlow::Break(output) => return output,
+            ControlFlow::Continue(others) => others,
         }
     };
     activate(module::batch_norm(input, gamma, beta, mean, variance, epsilon), activation)

@@ -11,8 +11,8 @@ use burn::tensor::ops::ConvOptions;
 /// its relative error (to the largest output) is below 2e-5, and below 3e-6 for up to 256 channels. All others are products
 /// of patches, with the rounding error of a plain sum.
 ///
-/// An image's output is the same, bit for bit, in any batch and for any number of threads; so are the gradients. A gradient is computed only for what
-/// [requires](Tensor::require_grad) one.
+/// An image's output is the same, bit for bit, in any batch and for any number of threads; so are the gradients.
+/// A gradient is computed only for what [requires](Tensor::require_grad) one.
 ///
 /// NaN and infinity in images and gradients reach what sees them and nothing else, as in PyTorch. In the weights, they
 /// reach border pixels too, where they meet the zeros of the padding.
@@ -40,11 +40,15 @@ pub fn conv2d(
     let options = options.into();
     check_fit(input.dims(), weight.dims(), &options);
     #[cfg(feature = "flex")]
-    let (input, weight, bias) =
-        match crate::flex::convolution::convolve(input, weight, bias, &options) {
-            Ok(output) => return output,
-            Err(others) => others,
-        };
+    let (input, weight, bias) = {
+        use std::ops::ControlFlow;
+
+        use crate::flex::convolution::convolve;
+        match convolve(input, weight, bias, &options) {
+            ControlFlow::Break(output) => return output,
+            ControlFlow::Continue(others) => others,
+        }
+    };
     burn::tensor::module::conv2d(input, weight, bias, options)
 }
 

@@ -114,10 +114,12 @@ impl Sgd {
     ) -> (Tensor<D>, Tensor<D>) {
         #[cfg(feature = "flex")]
         let (parameter, gradient, velocity) = {
+            use std::ops::ControlFlow;
+
             use crate::flex::descent::descend;
             match descend(self.rule, learning_rate, parameter, gradient, velocity) {
-                Ok(done) => return done,
-                Err(others) => others,
+                ControlFlow::Break(done) => return done,
+                ControlFlow::Continue(others) => others,
             }
         };
         let gradient = match self.rule.decay {

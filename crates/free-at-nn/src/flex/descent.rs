@@ -1,5 +1,7 @@
 //! A step of gradient descent on flex, in place: the parameter where it was, the velocity where its gradient was.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
@@ -24,20 +26,22 @@ pub(crate) fn descend<const D: usize>(
     parameter: Tensor<D>,
     gradient: Tensor<D>,
     velocity: Option<Tensor<D>>,
-) -> Result<(Tensor<D>, Tensor<D>), Tensors<D>> {
+) -> ControlFlow<(Tensor<D>, Tensor<D>), Tensors<D>> {
     let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
     let velocity = velocity.map(Tensor::into_dispatch);
     let all = [Some(&parameter), Some(&gradient), velocity.as_ref()];
     if !all.into_iter().flatten().all(inner_on_flex) {
         let velocity = velocity.map(Tensor::from_dispatch);
-        return Err((Tensor::from_dispatch(parameter), Tensor::from_dispatch(gradient), velocity));
+        let (parameter, gradient) =
+            (Tensor::from_dispatch(parameter), Tensor::from_dispatch(gradient));
+        return Continue((parameter, gradient, velocity));
     }
     let step = Step { rule, learning_rate: learning_rate as f32 };
     let (parameter, velocity) = match velocity {
         Some(velocity) => Dispatch::go_on(parameter, gradient, velocity, step),
         None => Dispatch::begin(parameter, gradient, step),
     };
-    Ok((Tensor::from_dispatch(parameter), Tensor::from_dispatch(velocity)))
+    Break((Tensor::from_dispatch(parameter), Tensor::from_dispatch(velocity)))
 }
 
 #[derive(Clone, Copy, Debug)]

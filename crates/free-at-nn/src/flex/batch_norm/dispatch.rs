@@ -1,5 +1,7 @@
 //! Which tensors this crate's batch norm is for.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::Tensor;
 use burn::tensor::module::BatchNormTrainOutput;
@@ -16,12 +18,15 @@ pub(crate) fn train(
     parameters: [Tensor<1>; 2],
     epsilon: f64,
     activation: Activation,
-) -> Result<BatchNormTrainOutput<4>, Tensors<2>> {
-    let (input, [gamma, beta]) = ours(input, parameters)?;
+) -> ControlFlow<BatchNormTrainOutput<4>, Tensors<2>> {
+    let (input, [gamma, beta]) = match ours(input, parameters) {
+        Break(ours) => ours,
+        Continue(others) => return Continue(others),
+    };
     let (output, mean, variance) =
         Dispatch::normalize_batch(input, gamma, beta, epsilon, activation);
     let [mean, variance] = [mean, variance].map(Tensor::from_dispatch);
-    Ok(BatchNormTrainOutput { output: Tensor::from_dispatch(output), mean, variance })
+    Break(BatchNormTrainOutput { output: Tensor::from_dispatch(output), mean, variance })
 }
 
 /// This crate's batch norm by given statistics: gamma, beta, mean and variance.
@@ -30,26 +35,29 @@ pub(crate) fn evaluate(
     parameters: [Tensor<1>; 4],
     epsilon: f64,
     activation: Activation,
-) -> Result<Tensor<4>, Tensors<4>> {
+) -> ControlFlow<Tensor<4>, Tensors<4>> {
     if parameters.iter().any(Tensor::is_tracked) {
-        return Err((input, parameters));
+        return Continue((input, parameters));
     }
-    let (input, [gamma, beta, mean, variance]) = ours(input, parameters)?;
+    let (input, [gamma, beta, mean, variance]) = match ours(input, parameters) {
+        Break(ours) => ours,
+        Continue(others) => return Continue(others),
+    };
     let output = Dispatch::normalize(input, gamma, beta, mean, variance, epsilon, activation);
-    Ok(Tensor::from_dispatch(output))
+    Break(Tensor::from_dispatch(output))
 }
 
 fn ours<const N: usize>(
     input: Tensor<4>,
     parameters: [Tensor<1>; N],
-) -> Result<(DispatchTensor, [DispatchTensor; N]), Tensors<N>> {
+) -> ControlFlow<(DispatchTensor, [DispatchTensor; N]), Tensors<N>> {
     let [images, channels, height, width] = input.dims();
     let fits = images * channels * height * width > 0
         && parameters.iter().all(|parameter| parameter.dims() == [channels]);
     let input = input.into_dispatch();
     let parameters = parameters.map(Tensor::into_dispatch);
     if fits && on_flex(&input) && parameters.iter().all(on_flex) {
-        return Ok((input, parameters));
+        return Break((input, parameters));
     }
-    Err((Tensor::from_dispatch(input), parameters.map(Tensor::from_dispatch)))
+    Continue((Tensor::from_dispatch(input), parameters.map(Tensor::from_dispatch)))
 }

@@ -1,5 +1,7 @@
 //! Which tensors this crate's convolution is for.
 
+use std::ops::ControlFlow::{self, Break, Continue};
+
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
@@ -16,7 +18,7 @@ pub(crate) fn convolve(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     options: &ConvOptions<2>,
-) -> Result<Tensor<4>, Tensors> {
+) -> ControlFlow<Tensor<4>, Tensors> {
     let fits = fitting(input.dims(), weight.dims(), options)
         .is_some_and(|shape| shape.channels_in * shape.channels_out > 0);
     let fits = fits && bias.as_ref().is_none_or(|bias| bias.dims() == [weight.dims()[0]]);
@@ -28,8 +30,8 @@ pub(crate) fn convolve(
             Some(bias) => Dispatch::convolve_with_bias(input, weight, bias, options),
             None => Dispatch::convolve(input, weight, options),
         };
-        return Ok(Tensor::from_dispatch(output));
+        return Break(Tensor::from_dispatch(output));
     }
     let (input, weight) = (Tensor::from_dispatch(input), Tensor::from_dispatch(weight));
-    Err((input, weight, bias.map(Tensor::from_dispatch)))
+    Continue((input, weight, bias.map(Tensor::from_dispatch)))
 }

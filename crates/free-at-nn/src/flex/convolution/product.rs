@@ -77,6 +77,7 @@ impl Product<'_> {
         }
     }
 
+    #[expect(clippy::needless_range_loop, reason = "the index is of each of several slices")]
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const B: usize, const V: usize>(
         &mut self,
@@ -200,11 +201,11 @@ fn add<S: Simd, const R: usize, const B: usize, const V: usize>(
     left: impl Fn(usize) -> f32,
     right: impl Fn(usize, usize) -> S::f32s,
 ) {
-    for r in 0..R {
+    for (r, sums) in sums.iter_mut().enumerate() {
         let left = simd.splat_f32s(left(r));
-        for j in 0..B {
-            for v in 0..V {
-                sums[r][j][v] = simd.mul_add_e_f32s(left, right(j, v), sums[r][j][v]);
+        for (j, sums) in sums.iter_mut().enumerate() {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = simd.mul_add_e_f32s(left, right(j, v), *sum);
             }
         }
     }
