@@ -56,7 +56,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "perf.data"
         perf = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "199", "--call-graph", "dwarf,32768", "-o", data]
-        subprocess.run([*perf, PROGRAM, case, method, steps], check=True)
+        kept = {"MIMALLOC_PURGE_DELAY": "-1"}  # as .cargo/config.toml has it for `cargo run`
+        subprocess.run([*perf, PROGRAM, case, method, steps], check=True, env=os.environ | kept)
         script = ["perf", "script", "-i", data, "-F", "comm,tid,ip,sym"]
         text = subprocess.run(script, check=True, capture_output=True, text=True).stdout
     counts = collections.Counter(kind(frames) for frames in stacks(text)

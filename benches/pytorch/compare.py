@@ -101,9 +101,10 @@ def partner(name, method, file):
 class Side:
     def __init__(self, name, command):
         self.name = name
-        threads = {"RAYON_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS)}
+        settings = {"RAYON_NUM_THREADS": str(THREADS), "OMP_NUM_THREADS": str(THREADS),
+                    "MIMALLOC_PURGE_DELAY": "-1"}  # ours, as .cargo/config.toml has it for `cargo run`
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env=os.environ | threads)
+                                        text=True, env=os.environ | settings)
         self.loss = self.read()
 
     def read(self):

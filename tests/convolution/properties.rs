@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::naive::{Sizes, Sum};
-use super::{Computed, GROUPED, Given, STRIDED, WINOGRAD, numbers};
+use super::{Computed, GROUPED, Given, PIXELS, STRIDED, WINOGRAD, numbers};
 
 /// Of the largest size that a sum of its products has: 10 to 100 times the rounding of single precision, of
 /// which Winograd's algorithm makes about 2e-6 for a few channels.
@@ -154,6 +154,20 @@ proptest! {
     }
 }
 
+/// Too many weights to be summed for parts of the batch.
+const WIDE: Sizes = Sizes { images: 2, inputs: 272, outputs: 131, size: [4, 4], ..PIXELS };
+
+#[test]
+fn so_it_is_for_kernels_of_single_pixels_in_lines_of_sixteen() {
+    for size in [[4, 4], [3, 7], [5, 3], [8, 8], [17, 18]] {
+        for images in [1, 2, 17, 35] {
+            let few = Sizes { images, inputs: 16, outputs: 21, size, ..PIXELS };
+            check(few, images == 2, 4).unwrap();
+        }
+        check(Sizes { size, ..WIDE }, false, 5).unwrap();
+    }
+}
+
 /// Of the largest output: Winograd's for as many channels as the widest networks have at this size.
 const MANY_CHANNELS: f64 = 2e-5;
 
@@ -190,7 +204,7 @@ fn images(given: &Given, range: std::ops::Range<usize>) -> Given {
 
 #[test]
 fn an_image_does_not_depend_on_its_batch() {
-    for sizes in [WINOGRAD, STRIDED, GROUPED] {
+    for sizes in [WINOGRAD, STRIDED, GROUPED, PIXELS] {
         let given = Given::random(sizes, true, 2);
         let together = given.compute();
         for parts in [vec![0..1, 1..2, 2..3, 3..4, 4..5], vec![0..2, 2..5], vec![0..4, 4..5]] {
@@ -206,7 +220,8 @@ fn an_image_does_not_depend_on_its_batch() {
 
 #[test]
 fn it_is_the_same_bit_for_bit_again_and_with_any_number_of_threads() {
-    for sizes in [WINOGRAD, STRIDED, GROUPED, Sizes { images: 1, ..WINOGRAD }] {
+    let one = Sizes { images: 1, ..WINOGRAD };
+    for sizes in [WINOGRAD, STRIDED, GROUPED, PIXELS, one, WIDE] {
         let given = Given::random(sizes, true, 3);
         let first = given.compute();
         assert_eq!(given.compute(), first);

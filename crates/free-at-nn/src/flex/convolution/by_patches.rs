@@ -3,6 +3,8 @@
 
 mod forward;
 mod input_gradient;
+mod parts;
+mod pixel_weights;
 mod pixels;
 mod tile;
 mod weight_gradient;

@@ -13,6 +13,18 @@ pub(crate) fn forward(
     bias: Option<&[f32]>,
     shape: &Shape,
 ) -> Vec<f32> {
+    let depth = shape.group_in() * shape.taps();
+    let weights = Left { values: weight, row_step: depth, depth_step: 1, chunk: LANES };
+    convolve(input, weights, bias, shape)
+}
+
+/// The same with the weights of all groups as the left matrix of a product, whose rows are output channels.
+pub(super) fn convolve(
+    input: &[f32],
+    weights: Left,
+    bias: Option<&[f32]>,
+    shape: &Shape,
+) -> Vec<f32> {
     let plane = shape.pixels_out();
     let mut output = vec![0.0; shape.images * shape.channels_out * plane];
     let planes = [shape.images, shape.channels_out, plane];
@@ -21,7 +33,7 @@ pub(crate) fn forward(
     for_planes(&mut output, planes, most, unit, |image, first, output| {
         let input = &input[image * shape.channels_in * shape.pixels_in()..];
         for group in 0..shape.groups {
-            Group { input, weight, bias, shape, group, first }.convolve(output);
+            Group { input, weights, bias, shape, group, first }.convolve(output);
         }
     });
     output
@@ -30,7 +42,7 @@ pub(crate) fn forward(
 /// One group of channels; `first` is the first channel of the output.
 struct Group<'a> {
     input: &'a [f32],
-    weight: &'a [f32],
+    weights: Left<'a>,
     bias: Option<&'a [f32]>,
     shape: &'a Shape,
     group: usize,
@@ -51,26 +63,25 @@ impl Group<'_> {
         for start in (0..pixels).step_by(step) {
             let count = step.min(pixels - start);
             let tile = Tile::new(shape, start..start + count);
+            let left = self.group * shape.group_out() * depth + self.first * self.weights.row_step;
+            let left = Left { values: &self.weights.values[left..], ..self.weights };
             let columns = tile.blocks() * LANES;
             let (patches, products) = (tile.patches_len(channels.len()), rows * columns);
             with_scratch(patches + products + tile.stage_len(), |scratch| {
                 let (patches, scratch) = scratch.split_at_mut(patches);
                 let (products, stage) = scratch.split_at_mut(products);
                 tile.gather(self.input, channels.clone(), stage, patches);
-                Product {
-                    rows,
-                    depth,
-                    blocks: tile.blocks(),
-                    left: Left {
-                        values: &self.weight[(self.first + offset) * depth..],
-                        row_step: depth,
-                        depth_step: 1,
-                        chunk: LANES,
-                    },
-                    right: Right { values: patches, block: tile.block(channels.len()) },
-                    out: Out { values: products, row: columns, block: LANES, add: false },
+                let right = Right { values: patches, block: tile.block(channels.len()) };
+                let product = |out| {
+                    Product { rows, depth, blocks: tile.blocks(), left, right, out }.run();
+                };
+                let within_image = start % plane + count <= plane;
+                if within_image && count.is_multiple_of(LANES) && self.bias.is_none() {
+                    let at = start / plane * image + offset * plane + start % plane;
+                    let values = &mut output[at..];
+                    return product(Out { values, row: plane, block: LANES, add: false });
                 }
-                .run();
+                product(Out { values: products, row: columns, block: LANES, add: false });
                 for (row, products) in products.chunks_exact(columns).enumerate() {
                     let bias = self.bias.map_or(0.0, |bias| bias[self.first + offset + row]);
                     let mut pixel = start;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::forward::forward;
+use super::forward::{convolve, forward};
 use super::pixels::{PIXELS, image_tiles, pixel_runs, tile_pixels};
 use super::tile::Tile;
 use crate::flex::convolution::product::{LANES, Left, Out, Product, Right};
@@ -12,6 +12,12 @@ use crate::flex::scratch::{for_planes, with_scratch};
 /// The gradient in the input, of `gradient` `[n, out, h, w]` in the output.
 pub(crate) fn input_gradient(gradient: &[f32], weight: &[f32], shape: &Shape) -> Vec<f32> {
     if let Some(transposed) = shape.transposed() {
+        if shape.taps() == 1 {
+            let step = shape.group_in();
+            let weights =
+                Left { values: weight, row_step: 1, depth_step: step, chunk: step * LANES };
+            return convolve(gradient, weights, None, &transposed);
+        }
         return forward(gradient, &turned(weight, shape), None, &transposed);
     }
     let plane = shape.pixels_in();

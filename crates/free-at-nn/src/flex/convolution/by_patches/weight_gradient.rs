@@ -4,42 +4,37 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::parts::Parts;
+use super::pixel_weights;
 use super::pixels::{pixel_runs, tile_pixels};
 use super::tile::Tile;
 use crate::flex::convolution::product::{LANES, Left, Out, Product, Right};
 use crate::flex::convolution::shape::Shape;
 use crate::flex::scratch::with_scratch;
 
-/// Kernels of at most this many weights are summed for several parts of the batch apart: they are too few
-/// to be shared out over the workers.
-const FEW: usize = 1 << 15;
-const PARTS: usize = 16;
-
 /// The gradient in the weights, of `gradient` `[n, out, h, w]` in the output.
 pub(crate) fn weight_gradient(input: &[f32], gradient: &[f32], shape: &Shape) -> Vec<f32> {
+    if pixel_weights::suits(shape) {
+        return pixel_weights::weight_gradient(input, gradient, shape);
+    }
     let (inputs, outputs, taps) = (shape.group_in(), shape.group_out(), shape.taps());
     let columns = outputs.next_multiple_of(LANES);
     let size = inputs * taps * columns;
-    let few = size <= FEW;
-    let images = if few { shape.images.div_ceil(PARTS) } else { shape.images };
-    let channels = if few { inputs } else { inputs.div_ceil(rayon::current_num_threads()) };
+    let parts = Parts::of(shape.images, size);
+    let workers = if parts.count() > 1 { 1 } else { rayon::current_num_threads() };
+    let channels = inputs.div_ceil(workers);
     let mut result = vec![0.0; shape.channels_out * inputs * taps];
-    with_scratch(shape.images.div_ceil(images) * size, |sums| {
+    with_scratch(parts.count() * size, |sums| {
         for (group, result) in result.chunks_exact_mut(outputs * inputs * taps).enumerate() {
             sums.par_chunks_exact_mut(size).enumerate().for_each(|(part, sums)| {
-                let images = part * images..shape.images.min((part + 1) * images);
                 let tasks = sums.par_chunks_mut(channels * taps * columns).enumerate();
                 tasks.for_each(|(task, sums)| {
                     let first = group * inputs + task * channels;
-                    Sums { input, gradient, shape, group, first, images: images.clone() }
+                    Sums { input, gradient, shape, group, first, images: parts.images(part) }
                         .add_up(sums);
                 });
             });
-            let (total, parts) = sums.split_at_mut(size);
-            for part in parts.chunks_exact(size) {
-                total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
-            }
-            transpose(total, columns, result);
+            transpose(parts.total(sums), columns, result);
         }
     });
     result
