@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::pixels::pixel_runs;
 use crate::flex::convolution::product::LANES;
 use crate::flex::convolution::shape::Shape;
@@ -24,6 +26,13 @@ struct Segment {
     len: usize,
 }
 
+/// The columns of one place within a stride: `seen` pixels from `from` on, staged from `first` on, between zeros.
+struct Place {
+    first: usize,
+    from: usize,
+    seen: usize,
+}
+
 /// The geometry of a tile, the same for all channels.
 ///
 /// A channel's part of the input is staged first: with its padding, and the columns sorted by their place
@@ -34,6 +43,7 @@ pub(crate) struct Tile<'a> {
     segments: Vec<Segment>,
     /// From where a segment is staged to the pixels that each weight meets.
     taps: Vec<usize>,
+    places: Vec<Place>,
     /// Columns of one place within a stride.
     width: usize,
     staged: usize,
@@ -59,6 +69,7 @@ impl<'a> Tile<'a> {
                 .flat_map(|y| (0..shape.kernel[1]).map(move |x| (y, x)))
                 .map(|(y, x)| tap(y, x))
                 .collect(),
+            places: (0..shape.stride[1]).map(|at| Place::new(shape, width, at)).collect(),
             width,
             staged: 0,
             pixels: pixels.clone(),
@@ -114,23 +125,11 @@ impl<'a> Tile<'a> {
             return self.copy(input, channels, patches);
         }
         let block = self.block(channels.len());
-        let taps = self.taps.len();
+        let arch = Arch::new();
         for (index, channel) in channels.enumerate() {
             self.stage(input, channel, stage);
-            let in_blocks = self.segments.chunk_by(|a, b| a.pixel / LANES == b.pixel / LANES);
-            for (segments, patches) in in_blocks.zip(patches.chunks_exact_mut(block)) {
-                let patches = &mut patches[index * taps * LANES..];
-                for (tap, offset) in self.taps.iter().enumerate() {
-                    for segment in segments {
-                        // Sixteen pixels at once: what is too many is overwritten by what comes next.
-                        let pixels: &[f32; LANES] = stage[segment.staged + offset..]
-                            .first_chunk()
-                            .expect("a line to spare");
-                        let at = tap * LANES + segment.pixel % LANES;
-                        patches[at..at + LANES].copy_from_slice(pixels);
-                    }
-                }
-            }
+            let patches = &mut patches[index * self.taps.len() * LANES..];
+            arch.dispatch(Gather { tile: self, stage, block, patches });
         }
     }
 
@@ -159,18 +158,10 @@ impl<'a> Tile<'a> {
         first: usize,
     ) {
         let block = self.block(channels.len());
-        let taps = self.taps.len();
+        let arch = Arch::new();
         for (index, channel) in channels.enumerate() {
-            stage.fill(0.0);
-            // Weight by weight, so that no sum depends on where the segments begin.
-            for (tap, offset) in self.taps.iter().enumerate() {
-                for segment in &self.segments {
-                    let line = segment.pixel / LANES * block + (index * taps + tap) * LANES;
-                    let cells = &patches[line + segment.pixel % LANES..][..segment.len];
-                    let pixels = &mut stage[segment.staged + offset..][..segment.len];
-                    pixels.iter_mut().zip(cells).for_each(|(pixel, cell)| *pixel += cell);
-                }
-            }
+            let patches = &patches[index * self.taps.len() * LANES..];
+            arch.dispatch(Scatter { tile: self, patches, block, stage });
             self.unstage(stage, channel - first, output);
         }
     }
@@ -195,19 +186,20 @@ impl<'a> Tile<'a> {
 
     fn stage_line(&self, pixels: &[f32], staged: &mut [f32]) {
         let stride = self.shape.stride[1];
-        for (place, staged) in staged.chunks_exact_mut(self.width).enumerate() {
-            let (first, from) = self.first_seen(place);
-            let (before, rest) = staged.split_at_mut(first);
+        for (place, staged) in self.places.iter().zip(staged.chunks_exact_mut(self.width)) {
+            let (before, rest) = staged.split_at_mut(place.first);
+            let (seen, after) = rest.split_at_mut(place.seen);
             before.fill(0.0);
-            let pixels = pixels.get(from..).unwrap_or(&[]);
-            let (seen, after) = rest.split_at_mut(pixels.len().div_ceil(stride).min(rest.len()));
-            if stride == 1 {
-                seen.copy_from_slice(&pixels[..seen.len()]);
-            } else {
-                let pixels = pixels.iter().step_by(stride);
-                seen.iter_mut().zip(pixels).for_each(|(cell, pixel)| *cell = *pixel);
-            }
             after.fill(0.0);
+            if stride == 1 {
+                seen.copy_from_slice(&pixels[place.from..][..place.seen]);
+                continue;
+            }
+            let mut at = place.from;
+            for cell in seen {
+                *cell = pixels[at];
+                at += stride;
+            }
         }
     }
 
@@ -222,21 +214,86 @@ impl<'a> Tile<'a> {
                     (run.first_row * self.shape.stride[0] + row).checked_sub(self.shape.padding[0]);
                 let Some(y) = y.filter(|y| *y < height) else { continue };
                 let staged = &stage[run.staged + row * line..][..line];
-                for (place, staged) in staged.chunks_exact(self.width).enumerate() {
-                    let (first, from) = self.first_seen(place);
-                    let pixels = plane[y * width..(y + 1) * width].iter_mut().skip(from);
-                    let pixels = pixels.step_by(self.shape.stride[1]);
-                    pixels.zip(&staged[first..]).for_each(|(pixel, cell)| *pixel += cell);
+                let pixels = &mut plane[y * width..(y + 1) * width];
+                for (place, staged) in self.places.iter().zip(staged.chunks_exact(self.width)) {
+                    let mut at = place.from;
+                    for cell in &staged[place.first..][..place.seen] {
+                        pixels[at] += cell;
+                        at += self.shape.stride[1];
+                    }
                 }
             }
         }
     }
+}
 
-    /// The first staged column of a place within a stride that is no padding, and the pixel that it holds.
-    fn first_seen(&self, place: usize) -> (usize, usize) {
-        let (stride, padding) = (self.shape.stride[1], self.shape.padding[1]);
+/// Copies a channel's patches from where it is staged.
+struct Gather<'a> {
+    tile: &'a Tile<'a>,
+    stage: &'a [f32],
+    block: usize,
+    patches: &'a mut [f32],
+}
+
+impl WithSimd for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Tile { segments, taps, .. } = self.tile;
+        let in_blocks = segments.chunk_by(|a, b| a.pixel / LANES == b.pixel / LANES);
+        for (segments, patches) in in_blocks.zip(self.patches.chunks_mut(self.block)) {
+            for (tap, offset) in taps.iter().enumerate() {
+                for segment in segments {
+                    // Sixteen pixels at once: what is too many is overwritten by what comes next.
+                    let pixels: &[f32; LANES] = self.stage[segment.staged + offset..]
+                        .first_chunk()
+                        .expect("a line to spare");
+                    let at = tap * LANES + segment.pixel % LANES;
+                    patches[at..at + LANES].copy_from_slice(pixels);
+                }
+            }
+        }
+    }
+}
+
+/// Adds up a channel's patches where it is staged.
+struct Scatter<'a> {
+    tile: &'a Tile<'a>,
+    patches: &'a [f32],
+    block: usize,
+    stage: &'a mut [f32],
+}
+
+impl WithSimd for Scatter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Scatter { tile: Tile { segments, taps, .. }, patches, block, stage } = self;
+        stage.fill(0.0);
+        // Weight by weight, so that no sum depends on where the segments begin.
+        for (tap, offset) in taps.iter().enumerate() {
+            for segment in segments {
+                let line = segment.pixel / LANES * block + tap * LANES;
+                let cells = &patches[line + segment.pixel % LANES..][..segment.len];
+                let pixels = &mut stage[segment.staged + offset..][..segment.len];
+                for (pixel, cell) in pixels.iter_mut().zip(cells) {
+                    *pixel += cell;
+                }
+            }
+        }
+    }
+}
+
+impl Place {
+    fn new(shape: &Shape, width: usize, place: usize) -> Self {
+        let (stride, padding) = (shape.stride[1], shape.padding[1]);
         let first = padding.saturating_sub(place).div_ceil(stride);
-        (first.min(self.width), first * stride + place - padding)
+        let from = first * stride + place - padding;
+        let seen = shape.size_in[1].saturating_sub(from).div_ceil(stride);
+        let first = first.min(width);
+        Place { first, from, seen: seen.min(width - first) }
     }
 }
 
