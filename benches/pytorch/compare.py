@@ -4,8 +4,11 @@ Both sides are programs of their own that take turns, step by step (A B A B …)
 else the machine does falls on both. Before that each computes the loss of the same batch from the same
 weights, which must agree. Two steps at the beginning are not counted.
 
+Threads of PyTorch's that have nothing to do look out for work for some milliseconds before they sleep, and so
+take a core from the first of the next step here. A pause between steps lets both sides' threads sleep.
+
 usage: pip install torch torchvision safetensors && cargo build --release -p free-at-benches
-       python benches/pytorch/compare.py [CASE …] [--steps N] [--record DIR]
+       python benches/pytorch/compare.py [CASE …] [--steps N] [--pause SECONDS] [--record DIR]
 """
 
 import argparse
@@ -113,7 +116,8 @@ class Side:
             sys.exit(f"{self.name} ended with status {self.process.wait()}")
         return float(answer)
 
-    def step(self):
+    def step(self, pause):
+        time.sleep(pause)
         print(file=self.process.stdin, flush=True)
         return self.read()
 
@@ -130,7 +134,7 @@ def spread(seconds):
             f"({min(milliseconds):.0f} to {max(milliseconds):.0f})")
 
 
-def compare(case, steps):
+def compare(case, steps, pause):
     name, method = case.split(":")
     batch, width, channels, size, make = NETWORKS[name]
     torch.manual_seed(0)
@@ -144,7 +148,7 @@ def compare(case, steps):
         theirs = Side("PyTorch", [sys.executable, __file__, "--partner", name, method, file])
         if abs(ours.loss - theirs.loss) > TOLERANCE * abs(theirs.loss):
             sys.exit(f"{case}: the loss is {ours.loss} here, {theirs.loss} in PyTorch")
-        pairs = [(ours.step(), theirs.step()) for _ in range(UNCOUNTED + steps)][UNCOUNTED:]
+        pairs = [(ours.step(pause), theirs.step(pause)) for _ in range(UNCOUNTED + steps)][UNCOUNTED:]
         here, there = zip(*pairs)
         return {"case": case, "batch": batch, "losses": [ours.loss, theirs.loss],
                 "seconds": [here, there], "mebibytes": [ours.memory(), theirs.memory()]}
@@ -154,6 +158,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("cases", nargs="*", default=DEFAULT, metavar="CASE", help="NETWORK:METHOD")
     parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--pause", type=float, default=0, metavar="SECONDS", help="before each step")
     parser.add_argument("--record", type=Path, metavar="DIR", help="where the raw figures go")
     arguments = parser.parse_args()
     print(f"torch {torch.__version__}, Python {platform.python_version()}, {THREADS} threads, "
@@ -162,7 +167,7 @@ def main():
           "|---|---|---|---|---|---|---|")
     results = []
     for case in arguments.cases:
-        result = compare(case, arguments.steps)
+        result = compare(case, arguments.steps, arguments.pause)
         results.append(result)
         (name, method), (here, there) = case.split(":"), result["seconds"]
         ratios = sorted(a / b for a, b in zip(here, there))

@@ -12,10 +12,11 @@ use crate::record::{self, Machine, Record};
 /// the measurements go there too.
 pub fn run(bench: impl FnOnce(&mut Criterion), ratios: &[Ratio]) {
     let start = SystemTime::now();
-    let mut criterion = Criterion::default().configure_from_args();
+    let folder = measured::folder();
+    let mut criterion = Criterion::default().output_directory(&folder).configure_from_args();
     bench(&mut criterion);
     criterion.final_summary();
-    let measured = measured::since(&measured::folder(), start);
+    let measured = measured::since(&folder, start);
     let rows: Vec<String> = ratios
         .iter()
         .filter_map(|ratio| {

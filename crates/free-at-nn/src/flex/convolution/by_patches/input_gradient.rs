@@ -74,12 +74,15 @@ impl Group<'_> {
             with_scratch(gradients + patches + tile.stage_len(), |scratch| {
                 let (gradients, scratch) = scratch.split_at_mut(gradients);
                 let (patches, stage) = scratch.split_at_mut(patches);
-                for run in pixel_runs(pixels.clone(), plane, depth) {
-                    let channel = self.group * depth + run.channel;
-                    let at = (run.pixel / plane * shape.channels_out + channel) * plane
-                        + run.pixel % plane;
-                    let to = (run.start / LANES * depth + run.channel) * LANES + run.start % LANES;
-                    gradients[to..to + run.len].copy_from_slice(&self.gradient[at..at + run.len]);
+                let runs = pixel_runs(pixels.clone(), plane);
+                for channel in 0..depth {
+                    let planes = self.group * depth + channel;
+                    for run in &runs {
+                        let at = (run.image * shape.channels_out + planes) * plane + run.pixel;
+                        let to = (run.start / LANES * depth + channel) * LANES + run.start % LANES;
+                        gradients[to..to + run.len]
+                            .copy_from_slice(&self.gradient[at..at + run.len]);
+                    }
                 }
                 Product {
                     rows,

@@ -31,28 +31,22 @@ pub(super) fn image_tiles(
 
 /// Pixels that are neighbours in a plane and in a block of sixteen.
 pub(super) struct PixelRun {
-    pub(super) channel: usize,
-    /// Where it begins among the pixels of all images, and in the tile.
+    pub(super) image: usize,
+    /// Where it begins in its plane, and in the tile.
     pub(super) pixel: usize,
     pub(super) start: usize,
     pub(super) len: usize,
 }
 
-/// The runs of a tile's pixels, channel by channel, in planes of `plane` pixels.
-pub(super) fn pixel_runs(
-    pixels: Range<usize>,
-    plane: usize,
-    channels: usize,
-) -> impl Iterator<Item = PixelRun> {
-    let mut next = (0, pixels.start);
-    std::iter::from_fn(move || {
-        if next.1 == pixels.end {
-            next = (next.0 + 1, pixels.start);
-        }
-        let (channel, pixel) = next;
-        let start = pixel - pixels.start;
-        let len = (plane - pixel % plane).min(LANES - start % LANES).min(pixels.end - pixel);
-        next.1 += len;
-        (channel < channels).then_some(PixelRun { channel, pixel, start, len })
-    })
+/// The runs of a tile's pixels, in planes of `plane` pixels.
+pub(super) fn pixel_runs(pixels: Range<usize>, plane: usize) -> Vec<PixelRun> {
+    let mut runs = Vec::new();
+    let mut next = pixels.start;
+    while next < pixels.end {
+        let (start, pixel) = (next - pixels.start, next % plane);
+        let len = (plane - pixel).min(LANES - start % LANES).min(pixels.end - next);
+        runs.push(PixelRun { image: next / plane, pixel, start, len });
+        next += len;
+    }
+    runs
 }

@@ -136,14 +136,15 @@ impl<'a> Tile<'a> {
     /// Gathers patches that are pixels.
     fn copy(&self, input: &[f32], channels: Range<usize>, patches: &mut [f32]) {
         let (plane, block) = (self.shape.pixels_in(), self.block(channels.len()));
-        for run in pixel_runs(self.pixels.clone(), plane, channels.len()) {
-            let channel = channels.start + run.channel;
-            let at =
-                (run.pixel / plane * self.shape.channels_in + channel) * plane + run.pixel % plane;
-            let to = run.start / LANES * block + run.channel * LANES + run.start % LANES;
-            match input[at..at + run.len].first_chunk::<LANES>() {
-                Some(line) => patches[to..to + LANES].copy_from_slice(line),
-                None => patches[to..to + run.len].copy_from_slice(&input[at..at + run.len]),
+        let runs = pixel_runs(self.pixels.clone(), plane);
+        for (index, channel) in channels.enumerate() {
+            for run in &runs {
+                let at = (run.image * self.shape.channels_in + channel) * plane + run.pixel;
+                let to = run.start / LANES * block + index * LANES + run.start % LANES;
+                match input[at..at + run.len].first_chunk::<LANES>() {
+                    Some(line) => patches[to..to + LANES].copy_from_slice(line),
+                    None => patches[to..to + run.len].copy_from_slice(&input[at..at + run.len]),
+                }
             }
         }
     }

@@ -85,14 +85,17 @@ impl Sums<'_> {
                 if outputs < columns {
                     gradients.fill(0.0);
                 }
-                for run in pixel_runs(start..start + count, plane, outputs) {
-                    let channel = self.group * outputs + run.channel;
-                    let at = (run.pixel / plane * shape.channels_out + channel) * plane
-                        + run.pixel % plane;
-                    let to = (run.channel / LANES * count + run.start) * LANES;
-                    let cells = gradients[to..].chunks_exact_mut(LANES);
-                    for (cell, value) in cells.zip(&gradient[at..at + run.len]) {
-                        cell[run.channel % LANES] = *value;
+                let runs = pixel_runs(start..start + count, plane);
+                for channel in 0..outputs {
+                    let lane = channel % LANES;
+                    let planes = self.group * outputs + channel;
+                    for run in &runs {
+                        let at = (run.image * shape.channels_out + planes) * plane + run.pixel;
+                        let to = (channel / LANES * count + run.start) * LANES;
+                        let cells = gradients[to..].chunks_exact_mut(LANES);
+                        for (cell, value) in cells.zip(&gradient[at..at + run.len]) {
+                            cell[lane] = *value;
+                        }
                     }
                 }
                 Product {
