@@ -9,6 +9,8 @@ use proptest::prelude::*;
 /// Of values of order 1; Burn adds up in another order.
 const ROUNDING: f32 = 2e-5;
 const EPSILON: f64 = 1e-5;
+/// Nearer to an activation's corner than this, rounding may decide the side.
+const CORNER: f32 = 1e-5;
 
 fn numbers(len: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9) | 1;
@@ -37,6 +39,7 @@ fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
     }
 }
 
+#[derive(Clone)]
 struct Given {
     input: Tensor<4>,
     gamma: Tensor<1>,
@@ -93,6 +96,13 @@ impl Given {
         ]
     }
 
+    /// Whether the activation gets nothing near its corner.
+    fn keeps_off_corners(&self) -> bool {
+        let plain = Self { activation: Activation::Identity, ..self.clone() };
+        let outputs = [plain.train(false).swap_remove(0), plain.evaluate(false).swap_remove(0)];
+        outputs.iter().flatten().all(|output| output.abs() > CORNER)
+    }
+
     /// Output, and the gradient in the input.
     fn evaluate(&self, ours: bool) -> Vec<Vec<f32>> {
         let [gamma, beta] = [self.gamma.clone(), self.beta.clone()].map(Tensor::detach);
@@ -110,8 +120,7 @@ impl Given {
     }
 }
 
-/// Whether they are equal to within rounding, of the largest where that is more than 1. Where the activation has its
-/// corner, rounding may decide the side: a few gradients may differ.
+/// Whether they are equal to within rounding, of the largest where that is more than 1.
 fn near(ours: &[Vec<f32>], theirs: &[Vec<f32>]) -> Result<(), TestCaseError> {
     for (part, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         prop_assert_eq!(ours.len(), theirs.len());
@@ -127,13 +136,15 @@ proptest! {
     fn it_is_burns(
         dims in [1usize..9, 1usize..20, 1usize..20, 1usize..20],
         activation in prop_oneof![
-            Just(Activation::Identity), Just(Activation::Relu), Just(Activation::LeakyRelu(0.1)),
+            Just(Activation::Identity), Just(Activation::Relu),
+            proptest::sample::select(vec![0.1, 0.0, -0.5]).prop_map(Activation::LeakyRelu),
         ],
         seed in 0u32..1_000_000,
     ) {
         // Of fewer values the variance is small and the gradients large.
         prop_assume!(dims[0] * dims[2] * dims[3] >= 16);
         let given = Given::new(dims, activation, seed);
+        prop_assume!(given.keeps_off_corners());
         near(&given.train(true), &given.train(false))?;
         near(&given.evaluate(true), &given.evaluate(false))?;
     }

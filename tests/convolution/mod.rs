@@ -100,7 +100,7 @@ const WINOGRAD: Sizes = Sizes {
     dilation: [1, 1],
 };
 
-/// Two that are products of patches.
+/// Three that are products of patches.
 const STRIDED: Sizes = Sizes { stride: [2, 2], ..WINOGRAD };
 const PIXELS: Sizes = Sizes { inputs: 32, kernel: [1, 1], padding: [(0, 0), (0, 0)], ..WINOGRAD };
 const GROUPED: Sizes = Sizes { inputs: 3, outputs: 5, groups: 4, kernel: [5, 2], ..WINOGRAD };

@@ -1,4 +1,4 @@
-//! Batch norm with what follows it, in one pass over memory.
+//! Batch norm with what follows it.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::{leaky_relu, relu};
@@ -7,10 +7,12 @@ use burn::tensor::module::{self, BatchNormTrainOutput};
 use crate::activation::Activation;
 
 /// Normalises `input` `[n, channels, height, width]` by the statistics of its batch, then takes `activation`: Burn's
-/// [`batch_norm_train`](module::batch_norm_train), with its statistics, and an activation.
+/// [`batch_norm_train`](module::batch_norm_train), with its statistics, and an activation. The variance is the biased one,
+/// and no gradient goes back from mean and variance.
 ///
 /// `gamma` and `beta` are `[channels]`, `epsilon` is what is added to the variance. On Burn's flex backend, in 32-bit
-/// floats, with the feature `flex`, it is one pass to add up and one to write, and the same for the gradients.
+/// floats, with the feature `flex`, it goes over the input for the mean, for the variance, and to write the output with the
+/// activation; on the way back once to add up, and once for the gradient in the input if that is wanted.
 ///
 /// # Panics
 /// As Burn's: where sizes do not fit each other.
@@ -52,7 +54,8 @@ pub fn batch_norm_train(
 ///
 /// `gamma`, `beta`, `mean` and `variance` are `[channels]`, `epsilon` is what is added to the variance. On Burn's flex
 /// backend, in 32-bit floats, with the feature `flex`, it is one pass over memory, and so is its gradient, if none but
-/// `input` requires one: that is a frozen model, as attacks have it.
+/// `input` requires one: that is a frozen model, as attacks have it. (With a leaky ReLU whose slope is not above 0, it is
+/// Burn's.)
 ///
 /// # Panics
 /// As Burn's: where sizes do not fit each other.

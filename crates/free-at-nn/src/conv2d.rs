@@ -24,7 +24,7 @@ pub struct Conv2dConfig {
     /// Groups of channels that do not see each other.
     #[config(default = "1")]
     pub groups: usize,
-    /// Zeros around the input.
+    /// Zeros around the input: explicitly top, left, bottom, right. `Same` does not count dilation, as Burn's.
     #[config(default = "PaddingConfig2d::Valid")]
     pub padding: PaddingConfig2d,
     /// Whether a bias is added.
@@ -105,10 +105,11 @@ impl From<Conv2d> for conv::Conv2d {
 }
 
 impl Conv2d {
-    /// Convolves `input`, `[n, channels in, height, width]`.
+    /// Convolves `input`, `[n, channels in, height, width]`, to `[n, channels out, (height + padding − dilation · (kernel − 1)
+    /// − 1) / stride + 1, …]`.
     ///
     /// # Panics
-    /// As Burn's layer: where the input has another number of channels or is smaller than the kernel.
+    /// Where the input has another number of channels, or with its padding is smaller than the dilated kernel.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
         let [_, _, height, width] = input.dims();
         let padding = match self.padding {

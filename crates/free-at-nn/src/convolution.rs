@@ -7,15 +7,16 @@ use burn::tensor::ops::ConvOptions;
 /// [`conv2d`](burn::tensor::module::conv2d), faster where it can be.
 ///
 /// That is on Burn's flex backend, with or without autodiff, in 32-bit floats, with the feature `flex`. Kernels of 3×3 with
-/// stride 1 take Winograd's F(4×4, 3×3) if both numbers of channels are at least 16 and the image is not too small for them;
-/// its relative error (to the largest output) is below 2e-5, and below 3e-6 for up to 256 channels. All others are products
+/// stride 1, no dilation, one group and padding of at most 2 take Winograd's F(4×4, 3×3) if both numbers of channels are at
+/// least 16 and the image is not too small for them; its relative error (to the largest output) is below 2e-5, and below 3e-6 for up to 256 channels. All others are products
 /// of patches, with the rounding error of a plain sum.
 ///
 /// An image's output is the same, bit for bit, in any batch and for any number of threads; so are the gradients.
 /// A gradient is computed only for what [requires](Tensor::require_grad) one.
 ///
-/// NaN and infinity in images and gradients reach what sees them and nothing else, as in PyTorch. In the weights, they
-/// reach border pixels too, where they meet the zeros of the padding.
+/// NaN and infinity in images, and in gradients on their way to the input, reach what sees them and nothing else, as in
+/// PyTorch. Those in weights, and in gradients on their way to the weights, meet the zeros of the padding too, and become
+/// NaN there.
 ///
 /// # Panics
 /// As Burn's: where sizes do not fit each other. Also where the kernel is larger than the padded image, or the output

@@ -17,8 +17,8 @@
 //! assert_eq!(layer.forward(images).dims(), [2, 16, 6, 6]);
 //! ```
 //!
-//! [`batch_norm_train`] and [`batch_norm`] normalise and take an activation in one pass over memory, and [`SgdConfig`]'s
-//! optimiser takes its step in one.
+//! [`batch_norm_train`] and [`batch_norm`] normalise and take an activation in the same pass over memory, and
+//! [`SgdConfig`]'s optimiser takes its step in one.
 
 mod activation;
 mod batch_norm;

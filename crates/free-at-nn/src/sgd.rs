@@ -31,7 +31,8 @@ pub struct SgdConfig {
 }
 
 impl SgdConfig {
-    /// The rule for one parameter, which a group of an optimiser may have of its own.
+    /// The rule for one parameter, which a group of an optimiser may have of its own. It does not clip: give that to
+    /// the group.
     pub fn build(&self) -> Sgd {
         let momentum = self.momentum.as_ref().map(|config| Momentum {
             momentum: config.momentum as f32,

@@ -27,10 +27,13 @@ pub(crate) fn descend<const D: usize>(
     gradient: Tensor<D>,
     velocity: Option<Tensor<D>>,
 ) -> ControlFlow<(Tensor<D>, Tensor<D>), Tensors<D>> {
+    let dims = parameter.dims();
+    let fits =
+        gradient.dims() == dims && velocity.as_ref().is_none_or(|velocity| velocity.dims() == dims);
     let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
     let velocity = velocity.map(Tensor::into_dispatch);
     let all = [Some(&parameter), Some(&gradient), velocity.as_ref()];
-    if !all.into_iter().flatten().all(inner_on_flex) {
+    if !fits || !all.into_iter().flatten().all(inner_on_flex) {
         let velocity = velocity.map(Tensor::from_dispatch);
         let (parameter, gradient) =
             (Tensor::from_dispatch(parameter), Tensor::from_dispatch(gradient));

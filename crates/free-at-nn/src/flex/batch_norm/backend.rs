@@ -36,14 +36,13 @@ pub(crate) trait Normalization: Backend {
 
 /// Its gradients.
 pub(crate) trait NormalizationGradients: Normalization {
-    /// The gradients in input, gamma and beta, of `gradient` in what `normalize_batch` gave.
+    /// The gradients in gamma, beta and, if it is wanted, the input, of `gradient` in what `normalize_batch` gave.
     fn batch_gradients(
         gradient: FloatTensor<Self>,
         batch: &Batch<Self>,
-        input: FloatTensor<Self>,
-        gamma: FloatTensor<Self>,
-        beta: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 3];
+        tensors: [FloatTensor<Self>; 3],
+        of_input: bool,
+    ) -> ([FloatTensor<Self>; 2], Option<FloatTensor<Self>>);
 
     /// The gradient in the input of `normalize`, which gave `output`.
     fn input_gradient(gradient: FloatTensor<Self>, given: &Given<Self>) -> FloatTensor<Self>;
@@ -82,11 +81,13 @@ impl<B: NormalizationGradients> Backward<B, 3> for BatchRule {
     ) {
         let gradient = gradients.consume::<B>(&ops.node);
         let (batch, nodes) = ops.state;
-        let [input, gamma, beta] =
-            nodes.map(|node| saved.retrieve_node_output::<B::FloatTensorPrimitive>(node));
-        let found = B::batch_gradients(gradient, &batch, input, gamma, beta);
-        for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = parent {
+        let tensors = nodes.map(|node| saved.retrieve_node_output::<B::FloatTensorPrimitive>(node));
+        let [input, gamma, beta] = ops.parents;
+        let ([of_gamma, of_beta], of_input) =
+            B::batch_gradients(gradient, &batch, tensors, input.is_some());
+        let found = [(input, of_input), (gamma, Some(of_gamma)), (beta, Some(of_beta))];
+        for (parent, gradient) in found {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
                 gradients.register::<B>(node.id, gradient);
             }
         }

@@ -36,7 +36,9 @@ pub(crate) fn evaluate(
     epsilon: f64,
     activation: Activation,
 ) -> ControlFlow<Tensor<4>, Tensors<4>> {
-    if parameters.iter().any(Tensor::is_tracked) {
+    // Its gradient tells the side of the activation by the output, which has the sign of its input only then.
+    let keeps_signs = !matches!(activation, Activation::LeakyRelu(slope) if slope <= 0.0);
+    if !keeps_signs || parameters.iter().any(Tensor::is_tracked) {
         return Continue((input, parameters));
     }
     let (input, [gamma, beta, mean, variance]) = match ours(input, parameters) {

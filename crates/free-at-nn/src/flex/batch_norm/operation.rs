@@ -46,13 +46,12 @@ impl NormalizationGradients for Flex {
     fn batch_gradients(
         gradient: FlexTensor,
         batch: &Batch<Flex>,
-        input: FlexTensor,
-        gamma: FlexTensor,
-        beta: FlexTensor,
-    ) -> [FlexTensor; 3] {
+        tensors: [FlexTensor; 3],
+        of_input: bool,
+    ) -> ([FlexTensor; 2], Option<FlexTensor>) {
+        let gradient = gradient.to_contiguous();
+        let [input, gamma, beta] = tensors.map(|tensor| tensor.to_contiguous());
         let dims = input.shape().dims::<4>();
-        let [gradient, input, gamma, beta] =
-            [gradient, input, gamma, beta].map(|tensor| tensor.to_contiguous());
         let (mean, variance) = (floats(&batch.mean), floats(&batch.variance));
         let lines = lines(floats(&gamma), floats(&beta), mean, variance, batch.epsilon);
         let backward = Backward {
@@ -69,9 +68,12 @@ impl NormalizationGradients for Flex {
             of_gamma.map(|(sum, variance)| sum.moment * inverse(*variance, batch.epsilon));
         let of_gamma = tensor(of_gamma.collect(), [dims[1]]);
         let of_beta = tensor(sums.iter().map(|sum| sum.total).collect(), [dims[1]]);
-        let inverses: Vec<f32> =
-            variance.iter().map(|variance| inverse(*variance, batch.epsilon)).collect();
-        [tensor(planes.gradient(&backward, &sums, &inverses), dims), of_gamma, of_beta]
+        let of_input = of_input.then(|| {
+            let inverses: Vec<f32> =
+                variance.iter().map(|variance| inverse(*variance, batch.epsilon)).collect();
+            tensor(planes.gradient(&backward, &sums, &inverses), dims)
+        });
+        ([of_gamma, of_beta], of_input)
     }
 
     fn input_gradient(gradient: FlexTensor, given: &Given<Flex>) -> FlexTensor {

@@ -20,7 +20,7 @@ pub(crate) fn convolve(
     options: &ConvOptions<2>,
 ) -> ControlFlow<Tensor<4>, Tensors> {
     let fits = fitting(input.dims(), weight.dims(), options)
-        .is_some_and(|shape| shape.channels_in * shape.channels_out > 0);
+        .is_some_and(|shape| shape.channels_in * shape.pixels_in() * shape.channels_out > 0);
     let fits = fits && bias.as_ref().is_none_or(|bias| bias.dims() == [weight.dims()[0]]);
     let (input, weight) = (input.into_dispatch(), weight.into_dispatch());
     let bias = bias.map(Tensor::into_dispatch);

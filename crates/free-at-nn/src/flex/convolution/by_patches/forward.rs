@@ -83,15 +83,21 @@ impl Group<'_> {
                 }
                 product(Out { values: products, row: columns, block: LANES, add: false });
                 for (row, products) in products.chunks_exact(columns).enumerate() {
-                    let bias = self.bias.map_or(0.0, |bias| bias[self.first + offset + row]);
+                    let bias = self.bias.map(|bias| bias[self.first + offset + row]);
                     let mut pixel = start;
                     while pixel < start + count {
                         let len = (plane - pixel % plane).min(start + count - pixel);
                         let at = pixel / plane * image + (offset + row) * plane + pixel % plane;
-                        let pixels = output[at..at + len].iter_mut();
-                        pixels
-                            .zip(&products[pixel - start..])
-                            .for_each(|(out, sum)| *out = sum + bias);
+                        let pixels = &mut output[at..at + len];
+                        let products = &products[pixel - start..][..len];
+                        match bias {
+                            None => pixels.copy_from_slice(products),
+                            Some(bias) => {
+                                for (pixel, sum) in pixels.iter_mut().zip(products) {
+                                    *pixel = sum + bias;
+                                }
+                            }
+                        }
                         pixel += len;
                     }
                 }

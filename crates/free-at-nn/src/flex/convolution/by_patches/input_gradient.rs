@@ -67,7 +67,7 @@ impl Group<'_> {
         let channels = if shape.groups == 1 { image / shape.pixels_in() } else { shape.group_in() };
         let first = self.first + self.group * shape.group_in();
         let rows = channels * shape.taps();
-        let step = tile_pixels(rows, pixels);
+        let step = tile_pixels(weights, pixels);
         for pixels in image_tiles(pixels, plane, step) {
             let tile = Tile::new(shape, pixels.clone());
             let (gradients, patches) = (tile.blocks() * LANES * depth, tile.patches_len(channels));

@@ -73,7 +73,8 @@ impl Sums<'_> {
         let pixels = self.images.len() * plane;
         let input = &self.input[self.images.start * shape.channels_in * shape.pixels_in()..];
         let gradient = &self.gradient[self.images.start * shape.channels_out * plane..];
-        let step = tile_pixels(rows, pixels);
+        // Of all channels: where sums are cut must not depend on how these are shared out.
+        let step = tile_pixels(shape.group_in() * shape.taps(), pixels);
         for start in (0..pixels).step_by(step) {
             let count = step.min(pixels - start);
             let tile = Tile::new(shape, start..start + count);
