@@ -111,15 +111,20 @@ impl Step {
         gradient: &mut FlexTensor,
         velocity: Option<&[f32]>,
     ) {
-        let parts = parameter.storage_mut::<f32>().par_chunks_mut(GRAIN);
-        let parts = parts.zip(gradient.storage_mut::<f32>().par_chunks_mut(GRAIN)).enumerate();
-        parts.for_each(|(index, (parameter, gradient))| {
+        let (parameter, gradient) = (parameter.storage_mut::<f32>(), gradient.storage_mut::<f32>());
+        let part = |(index, (parameter, gradient)): (usize, (&mut [f32], &mut [f32]))| {
             let velocity = velocity.map(|velocity| &velocity[index * GRAIN..][..gradient.len()]);
             Arch::new().dispatch(
                 #[inline(always)]
                 || self.part(parameter, gradient, velocity),
             );
-        });
+        };
+        // To wake a worker for a bias takes longer than its step.
+        if parameter.len() <= GRAIN {
+            return part((0, (parameter, gradient)));
+        }
+        let parts = parameter.par_chunks_mut(GRAIN).zip(gradient.par_chunks_mut(GRAIN));
+        parts.enumerate().for_each(part);
     }
 
     // The order of operations is Burn's, and so is every rounding.

@@ -20,6 +20,12 @@ pub(crate) fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) ->
     result
 }
 
+/// Does work that is shared out more than once. A thread that is no worker would sleep and be woken each time, which
+/// takes as long as a small convolution.
+pub(crate) fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
+}
+
 /// Shares planes out over the workers: some images to each, at most `most`, or where there are fewer images
 /// than workers, some channels of an image, in multiples of `unit`. `work` gets the first image, the first
 /// channel and the planes: those of whole images, or of one in part.

@@ -6,6 +6,7 @@ use burn::backend::{Flex, TensorMetadata};
 use crate::activation::Activation;
 use crate::flex::batch_norm::backend::{Batch, Given, Normalization, NormalizationGradients};
 use crate::flex::batch_norm::planes::{Backward, Line, Planes};
+use crate::flex::scratch::among_workers;
 use crate::flex::tensor::{floats, tensor};
 
 impl Normalization for Flex {
@@ -18,10 +19,13 @@ impl Normalization for Flex {
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let dims = input.shape().dims::<4>();
         let [input, gamma, beta] = [input, gamma, beta].map(|tensor| tensor.to_contiguous());
-        let planes = planes(dims);
-        let (mean, variance) = planes.statistics(floats(&input));
-        let lines = lines(floats(&gamma), floats(&beta), &mean, &variance, epsilon);
-        let output = planes.along(floats(&input), &lines, activation);
+        let (planes, input) = (planes(dims), floats(&input));
+        let (gamma, beta) = (floats(&gamma), floats(&beta));
+        let (output, mean, variance) = among_workers(|| {
+            let (mean, variance) = planes.statistics(input);
+            let lines = lines(gamma, beta, &mean, &variance, epsilon);
+            (planes.along(input, &lines, activation), mean, variance)
+        });
         (tensor(output, dims), tensor(mean, [dims[1]]), tensor(variance, [dims[1]]))
     }
 
@@ -62,18 +66,17 @@ impl NormalizationGradients for Flex {
             activation: batch.activation,
         };
         let planes = planes(dims);
-        let sums = planes.sums(&backward);
-        let of_gamma = sums.iter().zip(variance);
-        let of_gamma =
-            of_gamma.map(|(sum, variance)| sum.moment * inverse(*variance, batch.epsilon));
+        let inverses: Vec<f32> =
+            variance.iter().map(|variance| inverse(*variance, batch.epsilon)).collect();
+        let (sums, of_input) = among_workers(|| {
+            let sums = planes.sums(&backward);
+            let of_input = of_input.then(|| planes.gradient(&backward, &sums, &inverses));
+            (sums, of_input)
+        });
+        let of_gamma = sums.iter().zip(&inverses).map(|(sum, inverse)| sum.moment * inverse);
         let of_gamma = tensor(of_gamma.collect(), [dims[1]]);
         let of_beta = tensor(sums.iter().map(|sum| sum.total).collect(), [dims[1]]);
-        let of_input = of_input.then(|| {
-            let inverses: Vec<f32> =
-                variance.iter().map(|variance| inverse(*variance, batch.epsilon)).collect();
-            tensor(planes.gradient(&backward, &sums, &inverses), dims)
-        });
-        ([of_gamma, of_beta], of_input)
+        ([of_gamma, of_beta], of_input.map(|of_input| tensor(of_input, dims)))
     }
 
     fn input_gradient(gradient: FlexTensor, given: &Given<Flex>) -> FlexTensor {

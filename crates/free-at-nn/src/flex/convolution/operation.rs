@@ -7,6 +7,7 @@ use burn::tensor::ops::ConvOptions;
 use crate::flex::convolution::algorithm;
 use crate::flex::convolution::backend::{Convolution, ConvolutionGradients};
 use crate::flex::convolution::shape::Shape;
+use crate::flex::scratch::among_workers;
 use crate::flex::tensor::{floats, tensor, zeros};
 
 impl Convolution for Flex {
@@ -38,7 +39,8 @@ fn convolve(
     let bias = bias.map(|bias| bias.to_contiguous());
     let bias = bias.as_ref().map(floats);
     let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
-    tensor(algorithm::forward(floats(&input), floats(&weight), bias, &shape), dims)
+    let (input, weight) = (floats(&input), floats(&weight));
+    tensor(among_workers(|| algorithm::forward(input, weight, bias, &shape)), dims)
 }
 
 impl ConvolutionGradients for Flex {
@@ -55,7 +57,8 @@ impl ConvolutionGradients for Flex {
             return zeros(dims);
         }
         let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
-        tensor(algorithm::input_gradient(floats(&gradient), floats(&weight), &shape), dims)
+        let (gradient, weight) = (floats(&gradient), floats(&weight));
+        tensor(among_workers(|| algorithm::input_gradient(gradient, weight, &shape)), dims)
     }
 
     fn weight_gradient(
@@ -71,7 +74,8 @@ impl ConvolutionGradients for Flex {
             return zeros(dims);
         }
         let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
-        tensor(algorithm::weight_gradient(floats(&input), floats(&gradient), &shape), dims)
+        let (input, gradient) = (floats(&input), floats(&gradient));
+        tensor(among_workers(|| algorithm::weight_gradient(input, gradient, &shape)), dims)
     }
 
     fn bias_gradient(gradient: FlexTensor) -> FlexTensor {
