@@ -13,7 +13,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = entry?.path();
         // Beside the records of benches there may be that of the comparison with PyTorch.
         let is_bench = path.extension().is_some_and(|extension| extension == "json");
-        if is_bench && path.file_stem().is_some_and(|name| name != "pytorch") {
+        if is_bench
+            && path.file_stem().is_some_and(|name| !name.to_string_lossy().starts_with("pytorch"))
+        {
             let bytes = std::fs::read(&path)?;
             let record: Record = serde_json::from_slice(&bytes)
                 .map_err(|error| format!("{}: {error}", path.display()))?;

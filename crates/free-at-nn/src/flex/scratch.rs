@@ -21,9 +21,10 @@ pub(crate) fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) ->
 }
 
 /// Does work that is shared out more than once. A thread that is no worker would sleep and be woken each time, which
-/// takes as long as a small convolution.
-pub(crate) fn among_workers<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| work())
+/// takes as long as `small` work: that goes to the workers as a whole. What is large stays, for memory is best
+/// made and freed by the same thread.
+pub(crate) fn among_workers<R: Send>(small: bool, work: impl FnOnce() -> R + Send) -> R {
+    if small { rayon::scope(|_| work()) } else { work() }
 }
 
 /// Shares planes out over the workers: some images to each, at most `most`, or where there are fewer images

@@ -21,7 +21,7 @@ impl Normalization for Flex {
         let [input, gamma, beta] = [input, gamma, beta].map(|tensor| tensor.to_contiguous());
         let (planes, input) = (planes(dims), floats(&input));
         let (gamma, beta) = (floats(&gamma), floats(&beta));
-        let (output, mean, variance) = among_workers(|| {
+        let (output, mean, variance) = among_workers(planes.are_small(), || {
             let (mean, variance) = planes.statistics(input);
             let lines = lines(gamma, beta, &mean, &variance, epsilon);
             (planes.along(input, &lines, activation), mean, variance)
@@ -68,7 +68,7 @@ impl NormalizationGradients for Flex {
         let planes = planes(dims);
         let inverses: Vec<f32> =
             variance.iter().map(|variance| inverse(*variance, batch.epsilon)).collect();
-        let (sums, of_input) = among_workers(|| {
+        let (sums, of_input) = among_workers(planes.are_small(), || {
             let sums = planes.sums(&backward);
             let of_input = of_input.then(|| planes.gradient(&backward, &sums, &inverses));
             (sums, of_input)

@@ -70,6 +70,11 @@ impl Backward<'_> {
 }
 
 impl Planes {
+    /// Whether a pass takes less than about a tenth of a millisecond.
+    pub(super) fn are_small(self) -> bool {
+        self.images * self.channels * self.plane < 1 << 18
+    }
+
     /// Mean and variance of each channel.
     pub(super) fn statistics(self, input: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let count = (self.images * self.plane) as f64;

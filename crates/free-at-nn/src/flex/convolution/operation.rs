@@ -40,7 +40,10 @@ fn convolve(
     let bias = bias.as_ref().map(floats);
     let (input, weight) = (input.to_contiguous(), weight.to_contiguous());
     let (input, weight) = (floats(&input), floats(&weight));
-    tensor(among_workers(|| algorithm::forward(input, weight, bias, &shape)), dims)
+    tensor(
+        among_workers(shape.is_small(), || algorithm::forward(input, weight, bias, &shape)),
+        dims,
+    )
 }
 
 impl ConvolutionGradients for Flex {
@@ -58,7 +61,10 @@ impl ConvolutionGradients for Flex {
         }
         let (gradient, weight) = (gradient.to_contiguous(), weight.to_contiguous());
         let (gradient, weight) = (floats(&gradient), floats(&weight));
-        tensor(among_workers(|| algorithm::input_gradient(gradient, weight, &shape)), dims)
+        tensor(
+            among_workers(shape.is_small(), || algorithm::input_gradient(gradient, weight, &shape)),
+            dims,
+        )
     }
 
     fn weight_gradient(
@@ -75,7 +81,10 @@ impl ConvolutionGradients for Flex {
         }
         let (input, gradient) = (input.to_contiguous(), gradient.to_contiguous());
         let (input, gradient) = (floats(&input), floats(&gradient));
-        tensor(among_workers(|| algorithm::weight_gradient(input, gradient, &shape)), dims)
+        tensor(
+            among_workers(shape.is_small(), || algorithm::weight_gradient(input, gradient, &shape)),
+            dims,
+        )
     }
 
     fn bias_gradient(gradient: FlexTensor) -> FlexTensor {

@@ -51,6 +51,13 @@ impl Shape {
             == 0
     }
 
+    /// Whether it takes less than about a millisecond.
+    pub(crate) fn is_small(&self) -> bool {
+        const MULTIPLICATIONS: usize = 1 << 26;
+        let outputs = self.images * self.channels_out * self.pixels_out();
+        outputs * self.group_in() * self.taps() < MULTIPLICATIONS
+    }
+
     /// Input pixels between the first and the last that a kernel sees.
     fn reach(&self, side: usize) -> usize {
         (self.kernel[side] - 1) * self.dilation[side]
