@@ -86,6 +86,8 @@ fn training() {
 
 #[test]
 fn memory_does_not_grow_with_steps_restarts_or_passes() {
+    // Each worker keeps memory for convolutions from its first task on. With several it is chance when that comes.
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
     peak(Pgd::new(10)); // fills pools that stay
     let few = peak(Pgd::new(10));
     assert!(few > 0.0);
