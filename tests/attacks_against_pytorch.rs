@@ -2,9 +2,9 @@
 //! torchattacks and the reference AutoAttack.
 
 use burn::tensor::{Int, Tensor};
-use free_at::attacks::{Apgd, AttackTask, Bim, FabT, MiFgsm, PgdCw, Square, Verdict};
+use free_at::attacks::{Apgd, Attack, AttackTask, Bim, FabT, MiFgsm, PgdCw, Square, Verdict};
 use free_at::prelude::*;
-use free_at::{Draws, FrozenModel, Goal};
+use free_at::{Draws, FrozenModel, Goal, Objective};
 
 use crate::reference::{Reference, SAMPLES, batch, loader, model};
 
@@ -138,6 +138,31 @@ fn apgd_climbs_as_the_reference_does() {
                 compared.len()
             );
         }
+    }
+}
+
+/// The reference's `best_loss`: what to train on is where the loss is highest, not what fooled the model first.
+#[test]
+fn for_training_apgd_returns_the_point_of_the_highest_loss() {
+    /// As in `apgd_climbs_as_the_reference_does`, whose samples these are.
+    const SAME: f32 = 1e-4;
+    const EXCUSED: usize = 10;
+    let reference = Reference::load();
+    let frozen = FrozenModel::new(&model("free-8"));
+    for norm in NORMS {
+        let task = task(&frozen, &reference, norm, batch().untargeted(), true);
+        let losses = |task: AttackTask<'_, 4>| {
+            let found = Apgd::ce().perturb(&task).unwrap();
+            let logits = frozen.logits(found).unwrap();
+            read(Objective::CrossEntropy.values(logits, task.goal()).unwrap())
+        };
+        let (trained_on, first) = (losses(task.clone().for_training()), losses(task));
+        let best = reference.floats(&format!("apgd.ce.{norm}.best"));
+        let pairs = trained_on.iter().zip(&best);
+        let apart = pairs.filter(|(a, b)| (*a - *b).abs() > SAME * b.abs().max(1.0)).count();
+        assert!(apart <= EXCUSED, "{norm}: {apart} of {SAMPLES} are not the reference's");
+        let lower = first.iter().zip(&trained_on).filter(|(a, b)| *a + SAME < **b).count();
+        assert!(lower > SAMPLES / 4, "{norm}: {lower} first points have a lower loss");
     }
 }
 

@@ -171,6 +171,43 @@ fn untrainable<M: Descend<4>>(method: M) {
 }
 
 #[test]
+fn a_first_batch_outside_the_bounds_is_refused_by_every_adversarial_method() {
+    fn test<M: Descend<4>>(method: M) {
+        let trainer = trainer_of(method);
+        let model = ConvNet::new(1, trainer.device());
+        let batch = images(4, 1, trainer.device());
+        let normalised = (batch.inputs() - 0.5) / 0.25;
+        let wrong = Batch::new(normalised, batch.labels()).unwrap();
+        let wrong = wrong.with_indices(vec![0, 1, 2, 3]).unwrap();
+        let refused = match trainer.step(model, &mut sgd(), 0.1, &wrong) {
+            Ok((model, _)) => {
+                assert_eq!(trainer.name(), "standard", "it trains on whatever comes");
+                return drop(model);
+            }
+            Err(refused) => refused,
+        };
+        assert!(matches!(refused.error, TrainError::Core(Error::InputOutOfBounds { .. })));
+        // The training can begin with another batch, and later ones are not read.
+        let (model, _) = trainer.step(refused.model, &mut sgd(), 0.1, &batch).unwrap();
+        trainer.step(model, &mut sgd(), 0.1, &wrong).unwrap();
+    }
+    for_each_method!(linf(0.1), test());
+}
+
+#[test]
+fn samples_that_a_method_cannot_tell_apart_or_does_not_know() {
+    let config = FreeConfig::new(linf(0.1)).with_memory(3);
+    let trainer = trainer_of(config);
+    let batch = images(4, 1, trainer.device());
+    let nameless = Batch::new(batch.inputs(), batch.labels()).unwrap();
+    let model = ConvNet::new(1, trainer.device());
+    let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &nameless));
+    assert_eq!(refused.error, TrainError::NoIndices);
+    let refused = refusal(trainer.step(refused.model, &mut sgd(), 0.1, &batch));
+    assert_eq!(refused.error, TrainError::SampleIndex { index: 3, samples: 3 });
+}
+
+#[test]
 fn a_model_that_returns_other_rows_than_it_was_given() {
     for_each_method!(linf(0.1), other_rows());
 }
@@ -190,6 +227,7 @@ fn other_rows<M: Descend<2>>(method: M) {
     let device = trainer.device();
     let labels = Tensor::<1, Int>::zeros([4], device);
     let batch = Batch::new(Tensor::<2>::zeros([4, 4], device), labels).unwrap();
+    let batch = batch.with_indices(vec![0, 1, 2, 3]).unwrap();
     let model = Half { net: LinearNet::new(1, device) };
     let refused = refusal(trainer.step(model, &mut sgd(), 0.1, &batch));
     assert_eq!(refused.error, Error::Logits { expected: 4, found: 2 }.into());

@@ -53,9 +53,15 @@ macro_rules! for_each_method {
         let adversary = || free_at::train::Adversary::from($adversary);
         $test(StandardConfig::new(), $($argument),*);
         $test(FreeConfig::new(adversary()).with_replays(3), $($argument),*);
+        let remembering = FreeConfig::new(adversary()).with_memory($crate::nets::SAMPLES);
+        $test(remembering.with_replays(3).with_consistency(1.0), $($argument),*);
         $test(AdversarialConfig::new(adversary(), Pgd::new(2)), $($argument),*);
         $test(FastConfig::new(adversary()), $($argument),*);
-        $test($crate::extending::trades::Trades::new(adversary()).with_steps(2), $($argument),*);
+        $test(free_at::train::NoiseFgsmConfig::new(adversary()), $($argument),*);
+        let samples = $crate::nets::SAMPLES;
+        $test(free_at::train::MepConfig::new(adversary(), samples).restarting_every(2), $($argument),*);
+        $test(free_at::train::TradesConfig::new(adversary()).with_steps(2), $($argument),*);
+        $test(free_at::train::MartConfig::new(adversary()).with_steps(2), $($argument),*);
     }};
 }
 

@@ -3,6 +3,7 @@
 mod architecture;
 mod attack_of;
 mod attacks_against_pytorch;
+mod averages;
 mod bad_evaluations;
 mod bad_input;
 mod catalogue;
@@ -15,6 +16,7 @@ mod extending;
 mod filling;
 mod foreign_errors;
 mod free_against_pytorch;
+mod methods_against_pytorch;
 mod models_against_pytorch;
 mod nets;
 mod networks;

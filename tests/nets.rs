@@ -208,24 +208,42 @@ pub(crate) fn values<const D: usize>(shape: [usize; D], seed: u64, device: &Devi
 pub(crate) fn images(n: usize, seed: u64, device: &Device) -> Batch<4> {
     let labels = (0..n).map(|at| (at * 7 % 5 % CLASSES) as i64).collect::<Vec<_>>();
     let labels = Tensor::<1, Int>::from_data(labels.as_slice(), device);
-    Batch::new(values([n, 2, 5, 5], seed, device), labels).unwrap()
+    let batch = Batch::new(values([n, 2, 5, 5], seed, device), labels).unwrap();
+    batch.with_indices((0..n).collect()).unwrap()
 }
 
-struct Images;
+/// More images than any data set here has.
+pub(crate) const SAMPLES: usize = 64;
+
+/// With the images' indices, or without.
+struct Images {
+    named: bool,
+}
 
 impl Batcher<(u64, i64), Batch<4>> for Images {
     fn batch(&self, items: Vec<(u64, i64)>, device: &Device) -> Batch<4> {
         let inputs = items.iter().map(|(id, _)| values([1, 2, 5, 5], *id, device)).collect();
         let labels = items.iter().map(|(_, label)| *label).collect::<Vec<_>>();
         let labels = Tensor::from_data(labels.as_slice(), device);
-        Batch::new(Tensor::cat(inputs, 0), labels).unwrap()
+        let indices = items.iter().map(|(id, _)| *id as usize).collect();
+        let batch = Batch::new(Tensor::cat(inputs, 0), labels).unwrap();
+        if self.named { batch.with_indices(indices).unwrap() } else { batch }
     }
 }
 
 /// 22 images, shuffled, in minibatches of 8: the last one is smaller.
 pub(crate) fn loader(shuffle: Option<u64>) -> Arc<dyn DataLoader<Batch<4>>> {
+    loader_of(Images { named: true }, shuffle)
+}
+
+/// The same, of batches that do not say which images they have.
+pub(crate) fn nameless_loader() -> Arc<dyn DataLoader<Batch<4>>> {
+    loader_of(Images { named: false }, None)
+}
+
+fn loader_of(images: Images, shuffle: Option<u64>) -> Arc<dyn DataLoader<Batch<4>>> {
     let items = (0..22).map(|id| (id, id as i64 % CLASSES as i64)).collect();
-    let builder = DataLoaderBuilder::new(Images).batch_size(8).set_device(Device::flex());
+    let builder = DataLoaderBuilder::new(images).batch_size(8).set_device(Device::flex());
     let builder = match shuffle {
         Some(seed) => builder.shuffle(seed),
         None => builder,

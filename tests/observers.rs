@@ -12,7 +12,9 @@ use free_at::train::{Descend, EpochMetrics, EveryNth, MetricsFile};
 use free_at::train::{GradientObserver, Observation, Phase, TrainError};
 use free_at::{FrozenModel, Objective};
 
-use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state, values};
+use crate::nets::{
+    CLASSES, ConvNet, LinearNet, images, launch, linf, loader, nameless_loader, sgd, state, values,
+};
 
 /// Rounding of norms and means of some hundred numbers in single precision.
 const ROUNDING: f64 = 1e-5;
@@ -311,12 +313,12 @@ fn an_observer_that_fails_ends_burns_loop_with_its_error() {
         let config = FreeConfig::new(linf(0.1)).with_replays(2);
         let trainer = add(FreeAdversarialTrainer::new(config, Device::flex()).unwrap());
         let model = ConvNet::new(1, trainer.device());
-        let data = [loader(None), loader(None)];
+        let data = [nameless_loader(), loader(None)];
         let result = launch(&trainer, model, data, folder.path(), (None, 1), 0.1);
         assert!(result.error.is_some());
         trainer.failure().unwrap()
     };
-    // Burn's loader knows no places.
+    // Batches that do not say which images they have.
     let error = failure(&|trainer| trainer.observing(HardestSamples::new()));
     let expected = ObserverError::NoIndices { observer: "HardestSamples" };
     assert_eq!(error, Error::from(expected).into());

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use free_at::attacks::{Attack, AttackTask, Bim};
 use free_at::prelude::*;
-use free_at::train::{Clamp, Descend, GradientObserver, Observation};
+use free_at::train::{Clamp, Descend, GradientObserver, ModelMode, Observation};
 use free_at::{Draws, FrozenModel, Goal, Norm, Objective};
 use proptest::prelude::*;
 
@@ -31,6 +31,8 @@ fn epsilon_towards_zero_is_standard_training_exactly() {
     // Inputs are at least 0.05, so x + δ rounds to x, and every number after it is the same.
     let tiny = linf(1e-12);
     let free = FreeAdversarialTrainer::new(FreeConfig::new(tiny.clone()), Device::flex()).unwrap();
+    // In training mode running statistics would move at each step uphill, too.
+    let tiny = Adversary::new(tiny).attacking_in(ModelMode::Evaluation);
     let pgd = AdversarialConfig::new(tiny.clone(), Pgd::new(2));
     let pgd = AdversarialTrainer::new(pgd, Device::flex()).unwrap();
     let fast = FastAdversarialTrainer::new(FastConfig::new(tiny), Device::flex()).unwrap();
@@ -58,6 +60,9 @@ fn every_method_is_standard_training_as_epsilon_goes_to_zero() {
     let expected = parameters(trained(&standard, 4));
     fn test<M: Descend<4>>(method: M, expected: &[f32], parameters: &dyn Fn(ConvNet) -> Vec<f32>) {
         let trainer = trainer_of(method);
+        if trainer.name().starts_with("mart") {
+            return; // its loss rules out the likeliest wrong class at any ε
+        }
         let found = parameters(trained(&trainer, 4));
         let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(apart < NEAR, "{}: {apart}", trainer.name());
@@ -86,7 +91,9 @@ impl GradientObserver for Within {
 fn every_method_shows_the_model_nothing_outside_the_threat_model() {
     fn test<M: Descend<4>>(method: M) {
         let trainer = trainer_of(method);
-        trained(&trainer.observing(Within { epsilon: 0.3 }), 6);
+        // N-FGSM does not project: noise of 2 ε and a step of ε, within the bounds.
+        let epsilon = if trainer.name() == "n-fgsm" { 0.9 } else { 0.3 };
+        trained(&trainer.observing(Within { epsilon }), 6);
     }
     for_each_method!(linf(0.3), test());
 }

@@ -49,8 +49,12 @@ impl Run {
         let replays = recipe["replays"].as_u64();
         let (method, replays) = match text(&wanted["method"]).as_str() {
             "free" => (format!("Free-{}", replays.unwrap_or_default()), replays),
-            "pgd" => (format!("{}-PGD", wanted["steps"]), None),
+            "pgd" => (format!("{}-PGD", wanted["steps"].as_u64().unwrap_or(7)), None),
             "fast" => ("FGSM-RS".to_string(), None),
+            "n-fgsm" => ("N-FGSM".to_string(), None),
+            "mep" => ("FGSM-MEP".to_string(), None),
+            "trades" => ("TRADES".to_string(), None),
+            "mart" => ("MART".to_string(), None),
             other => (other.to_string(), None),
         };
         let lines = EpochMetrics::read(&folder.join("metrics.jsonl"))?;

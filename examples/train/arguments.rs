@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use free_at::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Trains an image classifier, by ordinary, Free-m, K-PGD or FGSM-RS training, with a published recipe or
+/// Trains an image classifier, by ordinary, Free-m, K-PGD, TRADES, MART or FGSM training, with a published recipe or
 /// values of your own, and reports how robust it is.
 ///
 /// Stopped by Ctrl-C or killed, it goes on where it was with --resume.
@@ -60,9 +60,9 @@ pub(crate) struct Wanted {
     /// m: how often Free-m replays each minibatch. Default: the recipe's.
     #[arg(long, value_name = "M")]
     pub(crate) replays: Option<usize>,
-    /// K: the ascent steps of K-PGD.
-    #[arg(long, value_name = "K", default_value_t = 7)]
-    pub(crate) steps: usize,
+    /// K: the ascent steps of K-PGD, TRADES and MART. Default: 7 for K-PGD, 10 for the others.
+    #[arg(long, value_name = "K")]
+    pub(crate) steps: Option<usize>,
     /// The budget in L-infinity: a number, or a fraction such as 8/255. Default: the recipe's.
     #[arg(long)]
     pub(crate) epsilon: Option<Epsilon>,
@@ -72,6 +72,9 @@ pub(crate) struct Wanted {
     /// Lets epsilon rise linearly over this many optimiser steps.
     #[arg(long, value_name = "STEPS", default_value_t = 0)]
     pub(crate) warm_up: u64,
+    #[command(flatten)]
+    #[serde(default)]
+    pub(crate) additions: Additions,
     /// shafahi-cifar, shafahi-imagenet, wong-cifar, small or digits. Default: digits for the digits,
     /// shafahi-imagenet for folders, otherwise wong-cifar for colour images and small for grey ones.
     #[arg(long, value_name = "NAME")]
@@ -122,6 +125,48 @@ pub(crate) struct Wanted {
     pub(crate) attacks: Suite,
 }
 
+/// What is added to a method.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[command(next_help_heading = "Additions")]
+pub(crate) struct Additions {
+    /// Keeps an exponential moving average of the weights with this decay, 0.999 say; it is what is probed, kept as
+    /// the best and reported on.
+    #[arg(long, value_name = "DECAY")]
+    pub(crate) ema: Option<f64>,
+    /// The same with the mean of the weights from this share of the optimiser steps on, 0.75 say. After training
+    /// its batch norms see the training images once more.
+    #[arg(long, value_name = "SHARE", conflicts_with = "ema")]
+    pub(crate) swa: Option<f64>,
+    /// Free-m remembers the perturbation of each image from pass to pass.
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) memory: bool,
+    /// Free-m adds this times the mean square of what the logits changed by since the replay before.
+    #[arg(long, value_name = "LAMBDA")]
+    pub(crate) consistency: Option<f64>,
+    /// Gives this share of every label to all classes alike.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) label_smoothing: Option<f64>,
+    /// AWP: moves the weights uphill by this much of their length before each descent, 0.005 say.
+    #[arg(long, value_name = "GAMMA")]
+    pub(crate) awp: Option<f64>,
+    /// The weight of the second term: beta of TRADES, lambda of MART and of FGSM-MEP. Default: the method's.
+    #[arg(long, value_name = "WEIGHT")]
+    pub(crate) beta: Option<f64>,
+    /// In which mode the model is attacked. Default: as in the method's reference.
+    #[arg(long, value_enum)]
+    pub(crate) attacked_in: Option<AttackedIn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AttackedIn {
+    /// Running statistics, no dropout.
+    Evaluation,
+    /// Statistics of the batch, dropout.
+    Training,
+}
+
 fn at_least_one() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<usize>::new().range(1..)
 }
@@ -156,6 +201,14 @@ pub(crate) enum MethodName {
     Pgd,
     /// FGSM with a random start.
     Fast,
+    /// FGSM from noise of two epsilon, without projection.
+    NFgsm,
+    /// FGSM from where each image's earlier gradients lead.
+    Mep,
+    /// TRADES.
+    Trades,
+    /// MART.
+    Mart,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

@@ -16,6 +16,13 @@ pub(crate) struct Data {
     pub(crate) test: ImageDataset,
 }
 
+impl Data {
+    /// How many images there are to train on or to hold out: their indices are below.
+    pub(crate) fn samples(&self) -> usize {
+        self.train.len() + self.held_out.len()
+    }
+}
+
 /// Reads the data set; the images get the recipe's transforms, a folder's its own, of the size asked for.
 pub(crate) fn load(wanted: &Wanted, recipe: &Recipe) -> Result<Data, Box<dyn Error>> {
     let folder = || {

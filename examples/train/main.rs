@@ -6,6 +6,7 @@
 mod arguments;
 mod curves;
 mod data;
+mod methods;
 mod report;
 mod run;
 mod settings;
@@ -17,10 +18,9 @@ use std::process::ExitCode;
 use burn::tensor::Device;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
-use free_at::prelude::*;
 use free_at_examples::devices;
 
-use crate::arguments::{Arguments, MethodName};
+use crate::arguments::Arguments;
 use crate::run::Run;
 use crate::settings::Settings;
 
@@ -86,38 +86,7 @@ fn start() -> Result<(), Box<dyn Error>> {
     let run = Run { arguments: &arguments, settings: &settings, devices: &devices, data: &data };
     run.announce()?;
 
-    let Settings { wanted, recipe, .. } = &settings;
-    let adversary =
-        Adversary::new(recipe.threat.clone()).with_seed(wanted.seed).with_warm_up(wanted.warm_up);
-    // Of the method's own steps; K-PGD's are its attack's.
-    let stepping = match recipe.step_size {
-        Some(size) => adversary.clone().with_step_size(size),
-        None => adversary.clone(),
-    };
-    match wanted.method {
-        MethodName::Standard => {
-            run.train(StandardTrainer::new(StandardConfig::new(), main_device)?)
-        }
-        MethodName::Free => {
-            let rows = recipe.batch_size.div_ceil(devices.len());
-            let config = FreeConfig::new(stepping)
-                .with_replays(recipe.replays)
-                .with_clamp(recipe.clamp)
-                .with_batch_size(rows);
-            run.train(FreeAdversarialTrainer::new(config, main_device)?)
-        }
-        MethodName::Pgd => {
-            let attack = match wanted.step_size {
-                Some(size) => Pgd::new(wanted.steps).with_step_size(size),
-                None => Pgd::new(wanted.steps),
-            };
-            let config = AdversarialConfig::new(adversary, attack);
-            run.train(AdversarialTrainer::new(config, main_device)?)
-        }
-        MethodName::Fast => {
-            run.train(FastAdversarialTrainer::new(FastConfig::new(stepping), main_device)?)
-        }
-    }
+    methods::train(&run, main_device)
 }
 
 fn holds_a_run(out: &Path) -> bool {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
+use burn::module::Module;
 use burn::tensor::Device;
 use burn::train::Interrupter;
 use free_at::models::{Network, Normalized};
 use free_at::observe::{GradientAlignment, GradientNorm, HardestSamples, SaliencyMaps};
 use free_at::prelude::*;
-use free_at::train::{Descend, Response};
+use free_at::train::{Descend, Ema, Response, Swa, reestimate_statistics};
 
 use crate::arguments::{Arguments, MethodName, OnOverfitting, Strategy};
 use crate::data::Data;
@@ -89,6 +90,12 @@ impl Run<'_> {
             true => run.metric_train_numeric(norm).metric_train_numeric(alignment),
             false => run,
         };
+        let additions = &self.settings.wanted.additions;
+        let run = match (additions.ema, additions.swa) {
+            (Some(decay), _) => run.after_step(Ema::new(decay)),
+            (None, Some(share)) => run.after_step(Swa::new((share * steps as f64) as u64)),
+            (None, None) => run,
+        };
         let run = match (self.devices.len(), self.settings.wanted.strategy) {
             (_, Strategy::Ddp) => run.distributed(self.devices),
             (1, Strategy::Multi) => run,
@@ -120,7 +127,14 @@ impl Run<'_> {
             return Ok(());
         }
         println!("trained for {seconds:.1} s");
-        free_at::models::save(&trained.model, last(out))?;
+        let model = match additions.swa {
+            Some(_) => {
+                let model = trained.model.train();
+                reestimate_statistics(model, &*self.train_loader(trainer.device())?)?.valid()
+            }
+            None => trained.model,
+        };
+        free_at::models::save(&model, last(out))?;
         report::finish(self, &trainer.name(), trainer.stopper())
     }
 

@@ -1,5 +1,3 @@
-//! What `docs/extending.md` shows: a new attack, a new method and an average of the weights, a file each.
+//! What `docs/extending.md` shows: a new attack on the public interface alone.
 
 pub(crate) mod ddn;
-pub(crate) mod ema;
-pub(crate) mod trades;

@@ -212,7 +212,8 @@ impl AttackParameters for Apgd {
 
 impl<const D: usize> Attack<D> for Apgd {
     /// Of each sample an adversarial example that fools the model, or else the one with the largest
-    /// value of the objective.
+    /// value of the objective; for [training](AttackTask::for_training) that one in any case, as the reference's
+    /// `best_loss`.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         Ok(self.climb(task, task.goal().clone(), run, |_: &Climb<D>| ())?.0)
     }
@@ -237,7 +238,7 @@ impl<W: FnMut(&Climb<D>), const D: usize> Search<D> for Climbing<W, D> {
         let fooled = task.goal().fooled(found.logits.clone());
         let first_step = 2.0 * task.allowed().epsilon();
         self.climb = Some(Climb::from(self.start.clone(), found, first_step));
-        Ok(Some(Visit { adversarial, fooled }))
+        Ok((!task.trains()).then_some(Visit { adversarial, fooled }))
     }
 
     fn step(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
@@ -251,7 +252,7 @@ impl<W: FnMut(&Climb<D>), const D: usize> Search<D> for Climbing<W, D> {
             climb.check(self.rho * since as f64);
         }
         (self.watch)(climb);
-        Ok(Some(Visit { adversarial, fooled }))
+        Ok((!task.trains()).then_some(Visit { adversarial, fooled }))
     }
 
     fn turn(&mut self, turn: &Turn) {

@@ -48,6 +48,7 @@ pub struct AttackTask<'a, const D: usize> {
     draws: Draws,
     start: Option<Tensor<D>>,
     stops: bool,
+    trains: bool,
     quantized: bool,
     width: usize,
 }
@@ -89,8 +90,19 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             Some(labels) => Err(Error::BatchLength { inputs: width, labels }),
             None if width == 0 => Err(Error::EmptyBatch),
             None => {
-                let (start, stops, quantized) = (None, false, false);
-                Ok(Self { model, inputs, goal, allowed, draws, start, stops, quantized, width })
+                let (start, stops, trains, quantized) = (None, false, false, false);
+                Ok(Self {
+                    model,
+                    inputs,
+                    goal,
+                    allowed,
+                    draws,
+                    start,
+                    stops,
+                    trains,
+                    quantized,
+                    width,
+                })
             }
         }
     }
@@ -115,6 +127,14 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     #[must_use]
     pub fn stopping_when_fooled(mut self) -> Self {
         self.stops = true;
+        self
+    }
+
+    /// The same, for training on what is found: of each sample an attack returns the point where its objective was
+    /// highest, or its last one, whether that fools the model or not. Without this, one that fools it.
+    #[must_use]
+    pub fn for_training(mut self) -> Self {
+        self.trains = true;
         self
     }
 
@@ -168,6 +188,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// Whether a sample may be left once it is fooled.
     pub fn stops(&self) -> bool {
         self.stops
+    }
+
+    /// Whether it is training that asks: for the highest objective, not for a point that fools.
+    pub fn trains(&self) -> bool {
+        self.trains
     }
 
     /// The perturbation to start from: the given one, or else what `random` makes.
@@ -245,6 +270,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             draws: self.draws.select(positions),
             start: self.start.as_ref().map(rows),
             stops: self.stops,
+            trains: self.trains,
             quantized: self.quantized,
             width: positions.len(),
         }

@@ -143,6 +143,12 @@ impl<const D: usize> Batch<D> {
         let labels = self.labels.try_to_vec_as::<i64>().map_err(|e| read(e.to_string()))?;
         let number = |(at, &label): (usize, &i64)| check_label(at, label, classes);
         labels.iter().enumerate().try_for_each(number)?;
+        self.check_inputs(bounds)
+    }
+
+    /// The same of the inputs alone.
+    pub(crate) fn check_inputs(&self, bounds: &Bounds) -> Result<(), Error> {
+        let read = |reason: String| Error::Read { reason };
         let values = self.inputs.try_to_vec_as::<f32>().map_err(|e| read(e.to_string()))?;
         values
             .chunks((values.len() / self.len()).max(1))

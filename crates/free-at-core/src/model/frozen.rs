@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use burn::backend::GradientCheckpointingStrategy;
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
 
 use super::classifier::Classifier;
-use super::gradient::backward;
+use super::gradient::{backward, checkpointing};
 use super::precision;
 use crate::error::Error;
 use crate::threat::goal::Goal;
@@ -27,7 +28,8 @@ pub struct InputGradient<const D: usize> {
 /// parameters constant, differentiable in the input only.
 ///
 /// Whoever calls an attack freezes the model, once, here; no attack ever switches modes. The
-/// model it was made from is not changed, nor are its running statistics.
+/// model it was made from is not changed, nor are its running statistics. (Training methods whose reference
+/// programs attack the model [in training mode](Self::in_training) are the exception.)
 ///
 /// ```
 /// use burn::module::Module;
@@ -54,8 +56,11 @@ pub struct InputGradient<const D: usize> {
 pub struct FrozenModel<const D: usize> {
     /// For gradients in the input: on the autodiff device, without parameter gradients.
     differentiable: Box<dyn Classifier<D>>,
-    /// For predictions: off the autodiff device altogether. Shares the parameters' memory.
-    plain: Box<dyn Classifier<D>>,
+    /// For predictions: off the autodiff device altogether. Shares the parameters' memory. None in training mode,
+    /// which there is on an autodiff device only.
+    plain: Option<Box<dyn Classifier<D>>>,
+    /// What every tensor of the graph has to share.
+    checkpointing: Option<GradientCheckpointingStrategy>,
     /// The type of float that it computes in.
     dtype: DType,
     forward_passes: AtomicU64,
@@ -69,18 +74,41 @@ impl<const D: usize> FrozenModel<D> {
         let plain = model.valid();
         let differentiable = plain.clone().train().freeze();
         let dtype = precision::of(&plain);
-        Self {
-            dtype,
-            differentiable: Box::new(differentiable),
-            plain: Box::new(plain),
-            forward_passes: AtomicU64::new(0),
-            gradient_computations: AtomicU64::new(0),
-        }
+        Self::of(Box::new(differentiable), Some(Box::new(plain)), None, dtype)
+    }
+
+    /// A copy of the model in training mode: batch norm takes the statistics of the batch, dropout drops. Parameters
+    /// are constant, but **running statistics move** at each forward pass, and the model's own do, since it shares
+    /// them: so do those of the PyTorch programs that attack `model.train()`. For a model on an autodiff device.
+    ///
+    /// A sample's gradient then depends on the others of its batch.
+    pub fn in_training<C: Classifier<D> + Module + 'static>(model: &C) -> Self {
+        let (strategy, dtype) = (checkpointing(model), precision::of(model));
+        Self::of(Box::new(model.clone().no_grad()), None, strategy, dtype)
+    }
+
+    fn of(
+        differentiable: Box<dyn Classifier<D>>,
+        plain: Option<Box<dyn Classifier<D>>>,
+        checkpointing: Option<GradientCheckpointingStrategy>,
+        dtype: DType,
+    ) -> Self {
+        let (forward_passes, gradient_computations) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { differentiable, plain, checkpointing, dtype, forward_passes, gradient_computations }
     }
 
     /// Whether the model takes samples of this shape.
     pub(crate) fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
-        self.plain.check_input(sample)
+        self.differentiable.check_input(sample)
+    }
+
+    /// The inputs as a leaf of a graph.
+    fn leaf(&self, inputs: Tensor<D>) -> Tensor<D> {
+        let inputs = inputs.without_autodiff().autodiff();
+        match self.checkpointing {
+            Some(strategy) => inputs.with_gradient_checkpointing_strategy(strategy),
+            None => inputs,
+        }
     }
 
     /// The logits, `[n, classes]`, of inputs `[n, …]`; nothing is recorded for a gradient.
@@ -92,8 +120,11 @@ impl<const D: usize> FrozenModel<D> {
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
-        let inputs = inputs.without_autodiff();
-        one_row_each(n, precision::logits(&*self.plain, inputs, self.dtype))
+        let logits = match &self.plain {
+            Some(plain) => precision::logits(&**plain, inputs.without_autodiff(), self.dtype),
+            None => precision::logits(&*self.differentiable, self.leaf(inputs), self.dtype),
+        };
+        one_row_each(n, logits.without_autodiff())
     }
 
     /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
@@ -122,7 +153,7 @@ impl<const D: usize> FrozenModel<D> {
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
-        let inputs = inputs.without_autodiff().autodiff().require_grad();
+        let inputs = self.leaf(inputs).require_grad();
         let logits = precision::logits(&*self.differentiable, inputs.clone(), self.dtype);
         let logits = one_row_each(n, logits)?;
         let values = values(logits.clone())?;

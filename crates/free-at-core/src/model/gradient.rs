@@ -29,6 +29,18 @@ pub(crate) fn beside_parameters<C: Module, const D: usize>(
     Some(inputs.without_autodiff().autodiff().with_gradient_checkpointing_strategy(strategy))
 }
 
+/// A tensor as a constant of the graph that `other` is in.
+pub(crate) fn constant_beside<const D: usize, const K: usize>(
+    tensor: Tensor<D>,
+    other: &Tensor<K>,
+) -> Tensor<D> {
+    let constant = tensor.without_autodiff();
+    match other.gradient_checkpointing_strategy() {
+        Some(strategy) => constant.autodiff().with_gradient_checkpointing_strategy(strategy),
+        None => constant,
+    }
+}
+
 /// The gradient-checkpointing strategy of the parameters, which every tensor of their graph has
 /// to share; nothing if no parameter requires a gradient.
 pub(crate) fn checkpointing<C: Module>(model: &C) -> Option<GradientCheckpointingStrategy> {

@@ -41,7 +41,7 @@ impl<const D: usize> PerturbationSet<D> {
         Self { norm, epsilon, bounds, scale, rules }
     }
 
-    /// The same with a share of the budget, above 0 and at most 1.
+    /// The same with a share of the budget, above 0; above 1 it is a multiple of it.
     #[must_use]
     pub fn with_share(&self, share: f64) -> Self {
         let epsilon = share * self.epsilon;

@@ -92,6 +92,23 @@ pub enum TrainError {
         value: f64,
     },
 
+    /// A method that remembers samples, and a batch that does not say which it has.
+    #[error(
+        "the method remembers each sample, but the batch does not say which samples it has: load data with the loaders of free-at-data, or give `Batch::with_indices`"
+    )]
+    NoIndices,
+
+    /// A sample beyond those that a method remembers.
+    #[error(
+        "a sample has the index {index} in its data set, and {samples} samples are remembered: give the method the size of the whole data set"
+    )]
+    SampleIndex {
+        /// The sample's index.
+        index: usize,
+        /// How many are remembered.
+        samples: usize,
+    },
+
     /// The newest checkpoint is of a model with other tensors.
     #[error(
         "{path} is a checkpoint of another model: its tensors have other names or shapes. Train the model it is of, or begin anew in another folder"

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use burn::backend::{AutodiffBackend, Dispatch, DispatchDevice};
 use burn::data::dataloader::DataLoader;
+use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
-use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
@@ -19,6 +19,7 @@ use super::TrainError;
 use super::method::interface::{Descend, Method};
 use super::method::observer::GradientObserver;
 use super::method::penalty::GradientPenalty;
+use super::method::weight_perturbation::WeightPerturbation;
 use super::run::adversarial_model::AdversarialModel;
 use super::run::after_step::Kept;
 use super::run::loading_clock::LoadingClock;
@@ -109,7 +110,38 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     /// Those of [`GradientPenalty::check`].
     pub fn penalizing(mut self, penalty: GradientPenalty) -> Result<Self, TrainError> {
         penalty.check()?;
-        self.session.penalty = Some(penalty);
+        self.session.additions.penalty = Some(penalty);
+        Ok(self)
+    }
+
+    /// Gives this share of every label to all classes alike, as PyTorch's `CrossEntropyLoss(label_smoothing)`: in
+    /// the loss that is descended, and in Free-m, whose gradient is the same, in the one that is climbed. Default: 0.
+    ///
+    /// # Errors
+    /// [`TrainError::Parameter`] for a share below 0 or not below 1.
+    pub fn smoothing_labels(mut self, share: f64) -> Result<Self, TrainError> {
+        match (0.0..1.0).contains(&share) {
+            true => {
+                self.session.additions.label_smoothing = share;
+                Ok(self)
+            }
+            false => Err(TrainError::Parameter {
+                what: "label smoothing",
+                parameter: "share",
+                allowed: "from 0 to below 1",
+                value: share,
+            }),
+        }
+    }
+
+    /// Moves the weights uphill before each descent, at the cost of one more gradient computation an optimiser step:
+    /// AWP.
+    ///
+    /// # Errors
+    /// Those of [`WeightPerturbation::check`].
+    pub fn perturbing_weights(mut self, weights: WeightPerturbation) -> Result<Self, TrainError> {
+        weights.check()?;
+        self.session.additions.weights = Some(weights);
         Ok(self)
     }
 
@@ -133,12 +165,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         self.method.replays()
     }
 
-    /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD, and 2 more with a
-    /// [`GradientPenalty`].
+    /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD, 2 more with a
+    /// [`GradientPenalty`], and 1 more with a [`WeightPerturbation`].
     pub fn gradient_computations(&self) -> usize {
-        let penalty = self.session.penalty.is_some();
-        let more = if penalty { GradientPenalty::GRADIENT_COMPUTATIONS } else { 0 };
-        self.method.gradient_computations() + more
+        self.method.gradient_computations() + self.session.additions.gradient_computations()
     }
 
     /// The passes over the data that take as many optimiser steps as so many epochs of ordinary training: n / m,
@@ -283,9 +313,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
             .and_then(|()| self.session.descend(&self.method, &model, batch));
         match descent {
             Ok(descent) => {
-                let gradients = GradientsParams::from_grads(descent.gradients, &model);
-                let (gradients, step) =
-                    (ParameterGradients::OfOneDevice(gradients), self.state().optimizer_steps());
+                let gradients = ParameterGradients::OfOneDevice(descent.gradients);
+                let step = self.state().optimizer_steps();
                 let whole = (model, Kept::nothing());
                 let (model, _) = take_step(whole, optimizer, learning_rate.into(), gradients, step);
                 Ok((model, ClassificationOutput::new(descent.loss, descent.logits, batch.labels())))

@@ -5,7 +5,11 @@ use burn::backend::Dispatch;
 use super::method::adversarial::AdversarialConfig;
 use super::method::fast::FastConfig;
 use super::method::free::FreeConfig;
+use super::method::mart::MartConfig;
+use super::method::mep::MepConfig;
+use super::method::n_fgsm::NoiseFgsmConfig;
 use super::method::standard::StandardConfig;
+use super::method::trades::TradesConfig;
 use super::trainer::Trainer;
 
 /// Trains with Free-m: each minibatch is replayed m times, and the one backward pass of each
@@ -51,10 +55,24 @@ pub type StandardTrainer<B = Dispatch> = Trainer<StandardConfig, B>;
 /// Trains on the adversarial examples that the attack `A` finds for each minibatch.
 ///
 /// With PGD this is K-PGD training (Madry et al. 2018): K ascent steps and one descent step,
-/// K + 1 gradient computations an optimiser step. The attack sees the model in evaluation mode;
-/// the descent step trains it as usual.
+/// K + 1 gradient computations an optimiser step.
 pub type AdversarialTrainer<A, B = Dispatch> = Trainer<AdversarialConfig<A>, B>;
 
 /// Trains on one FGSM step from a random start: two gradient computations an optimiser step. "Fast is better
 /// than free", Wong, Rice and Kolter, ICLR 2020.
 pub type FastAdversarialTrainer<B = Dispatch> = Trainer<FastConfig, B>;
+
+/// Trains on one FGSM step from noise that is larger than ε: two gradient computations an optimiser step. "Make some
+/// noise", de Jorge et al., NeurIPS 2022.
+pub type NoiseFgsmTrainer<B = Dispatch> = Trainer<NoiseFgsmConfig, B>;
+
+/// Trains on one FGSM step from where the sample's earlier gradients lead. "Prior-guided adversarial initialization for
+/// fast adversarial training", Jia et al., ECCV 2022.
+pub type MepTrainer<B = Dispatch> = Trainer<MepConfig, B>;
+
+/// Trains on the input, and holds the answers to it and to an adversarial example together: TRADES, Zhang et al.,
+/// ICML 2019.
+pub type TradesTrainer<B = Dispatch> = Trainer<TradesConfig, B>;
+
+/// The same, with more weight on samples that the model gets wrong: MART, Wang et al., ICLR 2020.
+pub type MartTrainer<B = Dispatch> = Trainer<MartConfig, B>;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::adversary::Adversary;
+use super::adversary::{Adversary, ModelMode};
 use super::interface::{Descend, Method};
 use super::step::{Descent, Step};
 use crate::attack::interface::{Attack, AttackParameters};
@@ -10,8 +10,11 @@ use crate::model::classifier::Trainable;
 use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
 
-/// Configuration of training against an attack: the attack sees the model in evaluation mode, the descent step
-/// trains it as usual.
+/// Configuration of training against an attack, K-PGD or any other: the attack returns of each sample the point where
+/// its objective is highest, or its last one, and the descent step trains the model on that.
+///
+/// The attack sees the model in training mode, as MadryLab's and `fast_adversarial`'s programs have it, unless the
+/// [`Adversary`] says [otherwise](Adversary::attacking_in).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdversarialConfig<A> {
     #[serde(flatten)]
@@ -45,6 +48,10 @@ impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
         }
     }
 
+    fn threat(&self) -> Option<&ThreatModel> {
+        Some(self.adversary.threat())
+    }
+
     fn gradient_computations(&self) -> usize {
         self.attack.gradient_computations() * self.attack.runs(false) + 1
     }
@@ -53,7 +60,7 @@ impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
 impl<A: Attack<D> + Clone + 'static, const D: usize> Descend<D> for AdversarialConfig<A> {
     fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
         self.attack.check_support(self.adversary.threat(), &step.batch().sample_shape())?;
-        let frozen = step.frozen();
+        let frozen = step.frozen(&self.adversary, ModelMode::Training);
         let task = step.task(&self.adversary, &frozen)?;
         let adversarial = task.seen(self.attack.perturb(&task)?);
         step.descend(adversarial)

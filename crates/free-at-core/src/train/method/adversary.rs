@@ -33,14 +33,30 @@ pub struct Adversary {
     step_size: Option<Epsilon>,
     #[serde(default)]
     warm_up: u64,
+    #[serde(default)]
+    attacked: Option<ModelMode>,
     #[serde(skip)]
     made: Made,
 }
 
+/// In which mode the model is while a method looks for adversarial examples. The descent step always trains it.
+///
+/// The programs of the papers disagree, and each method's default is its own reference's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelMode {
+    /// As in an evaluation: running statistics, no dropout; nothing of the model moves. TRADES and MART do so.
+    Evaluation,
+    /// As in the descent step: statistics of the batch, dropout; running statistics move at each step uphill, too.
+    /// MadryLab's K-PGD, `fast_adversarial`'s PGD and FGSM-RS, N-FGSM and AWP do so.
+    Training,
+}
+
 impl Adversary {
-    /// Within `threat`, with seed 0, the method's own step size, and the whole budget from the first step on.
+    /// Within `threat`, with seed 0, the method's own step size and mode, and the whole budget from the first step on.
     pub fn new(threat: ThreatModel) -> Self {
-        Self { threat, seed: 0, step_size: None, warm_up: 0, made: Made::default() }
+        let (seed, step_size, warm_up, attacked) = (0, None, 0, None);
+        Self { threat, seed, step_size, warm_up, attacked, made: Made::default() }
     }
 
     /// The seed of random draws. Default: 0.
@@ -66,6 +82,14 @@ impl Adversary {
         self
     }
 
+    /// In which mode the model is attacked, by methods that attack it. (Free-m does not: its one gradient is that
+    /// of the descent step.) Default: the method's own.
+    #[must_use]
+    pub fn attacking_in(mut self, mode: ModelMode) -> Self {
+        self.attacked = Some(mode);
+        self
+    }
+
     /// The threat model trained against.
     pub fn threat(&self) -> &ThreatModel {
         &self.threat
@@ -79,6 +103,11 @@ impl Adversary {
     /// The step size, if one was given.
     pub fn step_size(&self) -> Option<Epsilon> {
         self.step_size
+    }
+
+    /// The mode in which the model is attacked, if one was given.
+    pub fn attacked_in(&self) -> Option<ModelMode> {
+        self.attacked
     }
 
     /// Accepts a threat model that can be attacked, and a step size with its unit.

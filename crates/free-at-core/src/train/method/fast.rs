@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::adversary::Adversary;
+use super::adversary::{Adversary, ModelMode};
 use super::interface::{Descend, Method};
 use super::observer::Phase;
 use super::step::{Descent, Step};
@@ -16,7 +16,8 @@ use crate::train::TrainError;
 const STEP_OF_EPSILON: f64 = 1.25;
 
 /// Configuration of FGSM-RS training: one step of 1.25 ε from a random start, unless the [`Adversary`] has
-/// another step size.
+/// another step size. The step sees the model in training mode, as the authors' program has it, unless the adversary
+/// says [otherwise](Adversary::attacking_in).
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -55,6 +56,10 @@ impl Method for FastConfig {
         Ok(self.adversary.check()?)
     }
 
+    fn threat(&self) -> Option<&ThreatModel> {
+        Some(self.adversary.threat())
+    }
+
     fn gradient_computations(&self) -> usize {
         2
     }
@@ -62,7 +67,7 @@ impl Method for FastConfig {
 
 impl<const D: usize> Descend<D> for FastConfig {
     fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
-        let frozen = step.frozen();
+        let frozen = step.frozen(&self.adversary, ModelMode::Training);
         let task = step.task(&self.adversary, &frozen)?;
         let start = task.allowed().random_start(task.inputs(), task.draws());
         let ascent = Ascent::new(1, step.step_size(&self.adversary, STEP_OF_EPSILON));

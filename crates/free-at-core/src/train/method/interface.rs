@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use super::step::{Descent, Step};
 use crate::model::classifier::Trainable;
+use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
 
 /// The configuration of a training method, whatever the rank of its inputs.
@@ -20,6 +21,11 @@ pub trait Method: Clone + Debug + Send + Sync + 'static {
     /// How often in a row each minibatch is trained on. Default: once.
     fn replays(&self) -> usize {
         1
+    }
+
+    /// What is trained against. The inputs of a training's first batch must be within its bounds. Default: nothing.
+    fn threat(&self) -> Option<&ThreatModel> {
+        None
     }
 
     /// Gradient computations (a forward and a backward pass each) in one optimiser step.

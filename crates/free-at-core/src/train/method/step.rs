@@ -1,17 +1,21 @@
 //! One optimiser step, as a method has it.
 
-use burn::tensor::{Gradients, Tensor};
+use std::sync::Arc;
 
-use super::adversary::Adversary;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+
+use super::additions::Additions;
+use super::adversary::{Adversary, ModelMode};
 use super::observer::{Observation, Observers, Phase};
-use super::penalty::GradientPenalty;
 use crate::attack::task::AttackTask;
 use crate::draws::Draws;
 use crate::error::Error;
 use crate::model::batch::Batch;
 use crate::model::classifier::Trainable;
 use crate::model::frozen::{FrozenModel, one_row_each};
-use crate::model::gradient::{backward, beside_parameters};
+use crate::model::gradient::{backward, beside_parameters, constant_beside};
 use crate::model::precision;
 use crate::threat::objective::Objective;
 use crate::threat::perturbation_set::PerturbationSet;
@@ -26,17 +30,18 @@ pub struct Step<'a, C, const D: usize> {
     inputs: Tensor<D>,
     worker: &'a mut Worker,
     observers: &'a Observers,
-    penalty: Option<&'a GradientPenalty>,
+    additions: &'a Additions,
 }
 
 /// What one optimiser step descends: a loss at some inputs and its gradients.
 pub struct Descent {
-    /// The mean of the loss over the minibatch, with the trainer's [`GradientPenalty`] if it has one, `[1]`.
+    /// The mean of the loss over the minibatch, with the trainer's [`GradientPenalty`](crate::train::GradientPenalty)
+    /// if it has one, `[1]`.
     pub loss: Tensor<1>,
     /// The logits, `[n, classes]`; of several inputs those of the last.
     pub logits: Tensor<2>,
     /// The gradients of the loss in the parameters.
-    pub gradients: Gradients,
+    pub gradients: GradientsParams,
 }
 
 impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
@@ -45,10 +50,10 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         batch: &'a Batch<D>,
         worker: &'a mut Worker,
         observers: &'a Observers,
-        penalty: Option<&'a GradientPenalty>,
+        additions: &'a Additions,
     ) -> Self {
         let inputs = batch.inputs().without_autodiff();
-        Self { model, batch, inputs, worker, observers, penalty }
+        Self { model, batch, inputs, worker, observers, additions }
     }
 
     /// The minibatch.
@@ -66,14 +71,26 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         self.model
     }
 
-    /// The model as an attack sees it: in evaluation mode, differentiable in its input only.
-    pub fn frozen(&self) -> FrozenModel<D> {
-        FrozenModel::new(self.model)
+    /// The model as an attack sees it, differentiable in its input only: in the mode that the adversary says, or else
+    /// in `default`.
+    pub fn frozen(&self, adversary: &Adversary, default: ModelMode) -> FrozenModel<D> {
+        match adversary.attacked_in().unwrap_or(default) {
+            ModelMode::Evaluation => FrozenModel::new(self.model),
+            ModelMode::Training => FrozenModel::in_training(self.model),
+        }
     }
 
     /// The optimiser steps taken on this device before this one.
     pub fn taken(&self) -> u64 {
         self.worker.steps()
+    }
+
+    /// Whether the step before, on this device, was on the same minibatch, by a method that replays each so often.
+    pub fn is_replay(&self, replays: usize) -> bool {
+        match self.worker.last_batch() {
+            Some(serial) => serial == self.batch.serial(),
+            None => !self.taken().is_multiple_of(replays as u64), // that was before a restart
+        }
     }
 
     /// The random draws of this step, keyed by the adversary's seed, the step, the device and the sample's
@@ -97,7 +114,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         adversary.share(self.taken()) * size
     }
 
-    /// The untargeted attack of the minibatch.
+    /// The untargeted attack of the minibatch, to train on what it finds.
     ///
     /// # Errors
     /// Those of [`allowed`](Self::allowed) and of [`AttackTask::within`].
@@ -108,7 +125,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     ) -> Result<AttackTask<'m, D>, TrainError> {
         let (allowed, draws) = (self.allowed(adversary)?, self.draws(adversary));
         let goal = self.batch.untargeted();
-        Ok(AttackTask::within(model, self.inputs(), goal, allowed, draws)?)
+        Ok(AttackTask::within(model, self.inputs(), goal, allowed, draws)?.for_training())
     }
 
     /// The perturbation that this device carries from step to step: its first rows, `[n, …]`. Zero at the very
@@ -125,6 +142,61 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         self.worker.carry(delta);
     }
 
+    /// A tensor as a constant beside these logits: for losses that compare with what was kept.
+    pub fn constant(&self, tensor: Tensor<2>, beside: &Tensor<2>) -> Tensor<2> {
+        constant_beside(tensor, beside)
+    }
+
+    /// What was kept under this name at an earlier step on this device, `[rows, columns]`.
+    pub fn kept(&self, name: &str) -> Option<Tensor<2>> {
+        self.worker.kept(name, &self.inputs.device())
+    }
+
+    /// Keeps a tensor under this name, of at most 32 bytes, until a later step; it is saved with the training. `None`
+    /// drops it.
+    pub fn keep(&mut self, name: &'static str, tensor: Option<Tensor<2>>) {
+        self.worker.keep(name, tensor);
+    }
+
+    /// What is remembered under this name of each sample of the minibatch, `[n, columns]`: zero for a sample that was
+    /// never [remembered](Self::remember). `samples` is how many there are in the data set: the device keeps
+    /// `samples` × `columns` numbers in half precision, or single where it has no half.
+    ///
+    /// Samples are told apart by their [indices](Batch::indices), so it holds whatever the order of the data is. Each
+    /// of several devices remembers for itself.
+    ///
+    /// # Errors
+    /// [`TrainError::NoIndices`] for a batch that does not say which samples it has, [`TrainError::SampleIndex`] for
+    /// one beyond `samples`.
+    pub fn remembered(
+        &mut self,
+        name: &'static str,
+        samples: usize,
+        columns: usize,
+    ) -> Result<Tensor<2>, TrainError> {
+        let places = self.places(samples)?;
+        let device = self.inputs.device();
+        Ok(self.worker.remembered(name, (samples, columns), &places, &device))
+    }
+
+    /// Remembers this row, `[n, columns]`, of each sample of the minibatch, once the step has been taken.
+    ///
+    /// # Errors
+    /// [`TrainError::NoIndices`].
+    pub fn remember(&mut self, name: &'static str, rows: Tensor<2>) -> Result<(), TrainError> {
+        let places = self.places(usize::MAX)?;
+        self.worker.remember(name, places, rows);
+        Ok(())
+    }
+
+    fn places(&self, samples: usize) -> Result<Arc<[usize]>, TrainError> {
+        let places = self.batch.indices().ok_or(TrainError::NoIndices)?;
+        match places.iter().find(|at| **at >= samples) {
+            Some(&index) => Err(TrainError::SampleIndex { index, samples }),
+            None => Ok(places.into()),
+        }
+    }
+
     /// Descends the mean cross-entropy at `inputs`, which stand for those of the minibatch.
     ///
     /// # Errors
@@ -138,14 +210,31 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     /// # Errors
     /// Those of [`descend_on`](Self::descend_on).
     pub fn descend_at(&self, inputs: Tensor<D>) -> Result<(Descent, Tensor<D>), TrainError> {
-        self.backward_to_input(self.forward([inputs], true, |[logits]| self.cross_entropy(logits))?)
+        self.descend_at_with(inputs, |logits| self.cross_entropy(logits))
+    }
+
+    /// The same for any loss: `losses` takes the logits, `[n, classes]`, to one loss for each sample, `[n]`.
+    ///
+    /// # Errors
+    /// Those of [`descend_on`](Self::descend_on).
+    pub fn descend_at_with(
+        &self,
+        inputs: Tensor<D>,
+        losses: impl Fn(Tensor<2>) -> Result<Tensor<1>, Error>,
+    ) -> Result<(Descent, Tensor<D>), TrainError> {
+        let losses = |[logits]: [Tensor<2>; 1]| losses(logits);
+        self.on_moved_weights([inputs], losses, |model, inputs, losses| {
+            let forward = self.forward(model, inputs, true, losses)?;
+            self.backward_to_input(model, forward)
+        })
     }
 
     /// Descends the mean of any losses: the model is asked at each of `inputs`, in this order and in training
     /// mode, and `losses` takes the logits, `[n, classes]` each, to one loss for each sample, `[n]`. One
     /// backward pass goes through all of them.
     ///
-    /// Where the trainer has observers it computes the gradient in the last inputs too, for them.
+    /// Where the trainer has observers it computes the gradient in the last inputs too, for them. Where it
+    /// [moves the weights](crate::train::WeightPerturbation), `losses` is asked twice.
     ///
     /// # Errors
     /// Those of `losses`; [`Error::Logits`], [`Error::Classes`], [`TrainError::NotTrainable`], and those of
@@ -153,25 +242,55 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     pub fn descend_on<const K: usize>(
         &self,
         inputs: [Tensor<D>; K],
-        losses: impl FnOnce([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
+        losses: impl Fn([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
     ) -> Result<Descent, TrainError> {
-        let looks = !self.observers.is_empty();
-        let forward = self.forward(inputs, looks, losses)?;
-        match looks {
-            true => Ok(self.backward_to_input(forward)?.0),
-            false => {
-                let gradients = self.weighted(&forward.loss).backward();
-                Ok(forward.descent(gradients))
+        self.on_moved_weights(inputs, losses, |model, inputs, losses| {
+            let looks = !self.observers.is_empty();
+            let forward = self.forward(model, inputs, looks, losses)?;
+            match looks {
+                true => Ok(self.backward_to_input(model, forward)?.0),
+                false => {
+                    let gradients = self.weighted(&forward.loss).backward();
+                    Ok(forward.descent(GradientsParams::from_grads(gradients, model)))
+                }
+            }
+        })
+    }
+
+    /// Runs `descend` on the model; or on one whose weights were moved uphill first, if the trainer says so.
+    fn on_moved_weights<L, T, const K: usize>(
+        &self,
+        inputs: [Tensor<D>; K],
+        losses: L,
+        descend: impl FnOnce(&C, [Tensor<D>; K], &L) -> Result<T, TrainError>,
+    ) -> Result<T, TrainError>
+    where
+        L: Fn([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
+    {
+        match self.additions.weights.filter(|weights| weights.acts_at(self.taken())) {
+            None => descend(self.model, inputs, &losses),
+            Some(weights) => {
+                let apart = self.model.valid().train(); // with running statistics of its own
+                let forward = self.forward(&apart, inputs.clone(), false, &losses)?;
+                let uphill = GradientsParams::from_grads(forward.loss.backward(), &apart);
+                descend(&weights.moved(self.model, uphill), inputs, &losses)
             }
         }
     }
 
-    /// The cross-entropy of each sample, `[n]`, from logits `[n, classes]`.
+    /// The cross-entropy of each sample, `[n]`, from logits `[n, classes]`; with the trainer's label smoothing, if it
+    /// has one.
     ///
     /// # Errors
     /// None: cross-entropy needs no more classes than the labels name.
     pub fn cross_entropy(&self, logits: Tensor<2>) -> Result<Tensor<1>, Error> {
-        Objective::CrossEntropy.values(logits, &self.batch.untargeted())
+        let smoothing = self.additions.label_smoothing;
+        let hard = |logits| Objective::CrossEntropy.values(logits, &self.batch.untargeted());
+        if smoothing == 0.0 {
+            return hard(logits);
+        }
+        let of_all_classes = log_softmax(logits.clone(), 1).mean_dim(1).squeeze_dim::<1>(1);
+        Ok(hard(logits)?.mul_scalar(1.0 - smoothing) - of_all_classes.mul_scalar(smoothing))
     }
 
     /// Shows one gradient computation to the trainer's observers, if it has any: what the model saw instead
@@ -195,12 +314,13 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     /// The forward passes and the loss; with a gradient in the last inputs to come, if somebody `looks`.
     fn forward<const K: usize>(
         &self,
+        model: &C,
         inputs: [Tensor<D>; K],
         looks: bool,
-        losses: impl FnOnce([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
+        losses: &impl Fn([Tensor<2>; K]) -> Result<Tensor<1>, Error>,
     ) -> Result<Forward<D>, TrainError> {
         const { assert!(K > 0, "a loss is a function of the model's answer at some inputs") };
-        let (model, dtype) = (self.model, precision::of(self.model));
+        let dtype = precision::of(model);
         let mut leaves = Vec::with_capacity(K);
         for inputs in inputs {
             leaves.push(beside_parameters(model, inputs).ok_or(TrainError::NotTrainable)?);
@@ -217,7 +337,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         }
         let (inputs, logits) = (leaves[K - 1].clone(), answers[K - 1].clone());
         let mut loss = losses(std::array::from_fn(|at| answers[at].clone()))?.mean();
-        if let Some(penalty) = self.penalty {
+        if let Some(penalty) = &self.additions.penalty {
             loss = loss + penalty.at(model, &inputs, logits.clone(), &self.batch.untargeted())?;
         }
         match loss.is_tracked() {
@@ -227,10 +347,14 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     }
 
     /// The one backward pass, to the parameters and to the last inputs.
-    fn backward_to_input(&self, forward: Forward<D>) -> Result<(Descent, Tensor<D>), TrainError> {
+    fn backward_to_input(
+        &self,
+        model: &C,
+        forward: Forward<D>,
+    ) -> Result<(Descent, Tensor<D>), TrainError> {
         let (in_inputs, gradients) = backward(&self.weighted(&forward.loss), &forward.inputs);
         self.show(Phase::Descent, (&forward.inputs, &in_inputs, &forward.logits))?;
-        Ok((forward.descent(gradients), in_inputs))
+        Ok((forward.descent(GradientsParams::from_grads(gradients, model)), in_inputs))
     }
 
     /// The loss as it counts in the optimiser step. (The steepest step of an adversary has the same
@@ -251,7 +375,7 @@ struct Forward<const D: usize> {
 }
 
 impl<const D: usize> Forward<D> {
-    fn descent(self, gradients: Gradients) -> Descent {
+    fn descent(self, gradients: GradientsParams) -> Descent {
         let (loss, logits) = (self.loss.without_autodiff(), self.logits.without_autodiff());
         Descent { loss, logits, gradients }
     }

@@ -104,7 +104,7 @@ where
                     probe.note_answers(worker, &descent.logits, &batch.labels());
                 }
                 let item = ClassificationOutput::new(descent.loss, descent.logits, batch.labels());
-                TrainOutput::new(&self.model, descent.gradients, item)
+                TrainOutput { grads: descent.gradients, item }
             }
             // Burn's step cannot fail. No gradients leave the parameters as they are, and the
             // data loader ends the training with the error before the next step.

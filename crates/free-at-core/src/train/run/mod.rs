@@ -2,10 +2,12 @@
 
 pub(crate) mod adversarial_model;
 pub(crate) mod after_step;
+pub(crate) mod batch_statistics;
 pub(crate) mod checkpoint;
 pub(crate) mod device_kind;
 pub(crate) mod device_mean;
 pub(crate) mod devices;
+pub(crate) mod ema;
 pub(crate) mod guard;
 pub(crate) mod launch;
 pub(crate) mod loading_clock;
@@ -16,6 +18,7 @@ pub(crate) mod replay;
 pub(crate) mod robust_accuracy;
 pub(crate) mod session;
 pub(crate) mod short_lines;
+pub(crate) mod swa;
 pub(crate) mod take_step;
 pub(crate) mod validation;
 pub(crate) mod validation_output;

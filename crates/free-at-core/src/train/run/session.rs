@@ -17,9 +17,9 @@ use crate::model::batch::Batch;
 use crate::model::classifier::Trainable;
 use crate::model::gradient::checkpointing;
 use crate::train::TrainError;
+use crate::train::method::additions::Additions;
 use crate::train::method::interface::Descend;
 use crate::train::method::observer::Observers;
-use crate::train::method::penalty::GradientPenalty;
 use crate::train::method::step::{Descent, Step};
 use crate::train::state::trainer_state::TrainerState;
 
@@ -30,7 +30,7 @@ pub(crate) struct Session {
     pub(crate) state: TrainerState,
     pub(crate) clock: LoadingClock,
     pub(crate) observers: Observers,
-    pub(crate) penalty: Option<GradientPenalty>,
+    pub(crate) additions: Additions,
     /// Whether the backend is fixed by the trainer's type.
     pinned: bool,
     shared: Arc<Shared>,
@@ -39,6 +39,8 @@ pub(crate) struct Session {
 struct Shared {
     watch: LossWatch,
     failure: Mutex<Option<TrainError>>,
+    /// Whether a batch's inputs have been found to be within their bounds.
+    checked: AtomicBool,
     /// Logits of the last step's model.
     classes: AtomicUsize,
     /// Who may ask for a stop; not the one that Burn's loop looks at, which would end it without a
@@ -58,6 +60,7 @@ impl Shared {
         Arc::new(Self {
             watch: LossWatch::new(watch_every),
             failure: Mutex::new(None),
+            checked: AtomicBool::new(false),
             classes: AtomicUsize::new(1),
             stopper: Interrupter::new(),
             stop_at: AtomicU64::new(NEVER),
@@ -76,8 +79,8 @@ impl Session {
     pub(crate) fn new(device: Device, pinned: bool, watch_every: u64) -> Self {
         let state = TrainerState::new(device.clone());
         let (clock, shared) = (LoadingClock::default(), Shared::new(watch_every));
-        let (observers, penalty) = (Observers::default(), None);
-        Self { device, state, clock, observers, penalty, pinned, shared }
+        let (observers, additions) = (Observers::default(), Additions::default());
+        Self { device, state, clock, observers, additions, pinned, shared }
     }
 
     /// The same session, looking at the loss at another interval.
@@ -93,15 +96,31 @@ impl Session {
         batch: &Batch<D>,
     ) -> Result<Descent, TrainError> {
         model.check_input(&batch.sample_shape())?;
+        self.check_first_inputs(method, batch)?;
         self.state.with_worker(&batch.device(), |worker| {
             let here = (worker.key(), worker.steps() + 1);
-            let (observers, penalty) = (&self.observers, self.penalty.as_ref());
-            let mut step = Step::new(model, batch, worker, observers, penalty);
+            let mut step = Step::new(model, batch, worker, &self.observers, &self.additions);
             let descent = method.descend(&mut step)?;
+            worker.on_batch(batch.serial());
             self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);
             self.shared.watch.look(here.0, here.1, &descent.loss)?;
             Ok(descent)
         })
+    }
+
+    /// Accepts the first batch of a training if its inputs are within the bounds of what is trained against: then
+    /// they are in the unit that ε is. It waits for the device, this once.
+    fn check_first_inputs<M: Descend<D>, const D: usize>(
+        &self,
+        method: &M,
+        batch: &Batch<D>,
+    ) -> Result<(), TrainError> {
+        let threat = method.threat().filter(|_| !self.shared.checked.load(Ordering::Relaxed));
+        if let Some(threat) = threat {
+            batch.check_inputs(threat.bounds())?;
+            self.shared.checked.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Accepts a model on the trainer's device with a parameter to train.

@@ -8,6 +8,7 @@ use burn::module::{
 };
 use burn::tensor::{DType, Device, Int, Shape, Tensor, TensorData};
 
+use super::slot::Slot;
 use super::worker::{Worker, key_of};
 use crate::train::TrainError;
 
@@ -122,6 +123,7 @@ impl TrainerState {
         let done = step(&mut next)?;
         next.steps += 1;
         borrowed.worker = next;
+        borrowed.worker.write(); // nobody else holds its tensors any more
         Ok(done)
     }
 
@@ -150,7 +152,8 @@ impl TrainerState {
 }
 
 // What is recorded, by path: `table` = [passes, number of workers, position], and for worker i
-// `i.numbers` = [device, steps, rows, features] and `i.perturbation`, where there is one.
+// `i.numbers` = [device, steps, rows, features, tensors kept by name] and `i.perturbation`, where there is
+// one; for each tensor that is kept by name `i.kept.k.about` = [rows, columns, type, name] and `i.kept.k.values`.
 // Numbers come before what they announce, so a fresh state learns from them what to load.
 
 impl Module for TrainerState {
@@ -164,6 +167,16 @@ impl Module for TrainerState {
                     let param = Param::initialized(ParamId::new(), delta.clone());
                     within(visitor, "perturbation", |v| v.visit_float(&param));
                 }
+                within(visitor, "kept", |visitor| {
+                    for (at, (name, values)) in worker.kept.iter().enumerate() {
+                        within(visitor, &at.to_string(), |visitor| {
+                            let about = Slot::of(name, values).numbers();
+                            let values = Param::initialized(ParamId::new(), values.clone());
+                            within(visitor, "about", |v| v.visit_int(&self.numbers(about)));
+                            within(visitor, "values", |v| v.visit_float(&values));
+                        });
+                    }
+                });
             });
         }
     }
@@ -214,7 +227,7 @@ impl Module for TrainerState {
 
 impl TrainerState {
     fn map_worker<M: ModuleMapper>(&self, mapper: &mut M, worker: &mut Worker) {
-        if let Some([device, steps, rows, features]) =
+        if let Some([device, steps, rows, features, kept]) =
             self.map_numbers(mapper, "numbers", worker.numbers())
         {
             let shape = [rows as usize, features as usize];
@@ -223,6 +236,7 @@ impl TrainerState {
                 device: device as u32,
                 steps,
                 perturbation: room,
+                kept: (0..kept).map(|at| (at.to_string(), self.room(&Slot::default()))).collect(),
                 restored: true,
                 ..Worker::default()
             };
@@ -233,6 +247,37 @@ impl TrainerState {
             mapper.exit_module("perturbation", "Param");
             worker.perturbation = Some(param.into_value().without_autodiff());
         }
+        mapper.enter_module("kept", "Worker");
+        worker.kept = std::mem::take(&mut worker.kept)
+            .into_iter()
+            .enumerate()
+            .map(|(at, kept)| self.map_kept(mapper, at, kept))
+            .collect();
+        mapper.exit_module("kept", "Worker");
+    }
+
+    fn map_kept<M: ModuleMapper>(
+        &self,
+        mapper: &mut M,
+        at: usize,
+        (name, values): (String, Tensor<2>),
+    ) -> (String, Tensor<2>) {
+        mapper.enter_module(&at.to_string(), "Worker");
+        let about = Slot::of(&name, &values).numbers();
+        let (name, values) = match self.map_numbers(mapper, "about", about).map(Slot::from) {
+            Some(about) => (about.name.clone(), self.room(&about)),
+            None => (name, values),
+        };
+        mapper.enter_module("values", "Param");
+        let values = mapper.map_float(Param::initialized(ParamId::new(), values));
+        mapper.exit_module("values", "Param");
+        mapper.exit_module(&at.to_string(), "Worker");
+        (name, values.into_value().without_autodiff())
+    }
+
+    /// Where a tensor is put that a file is read into.
+    fn room(&self, Slot { rows, columns, dtype, .. }: &Slot) -> Tensor<2> {
+        Tensor::zeros([*rows, *columns], (&self.home, *dtype))
     }
 
     /// Offers numbers to a mapper; what it put in their place, if it did.

@@ -1,7 +1,10 @@
 //! What a method keeps from step to step on one device.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use burn::backend::DeviceOps;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, IndexingUpdateOp, Int, Tensor};
 
 use crate::draws::Draws;
 use crate::error::Error;
@@ -15,10 +18,24 @@ pub(crate) struct Worker {
     pub(super) steps: u64,
     /// δ, `[rows, features]`: flat, so that one type serves inputs of every rank.
     pub(super) perturbation: Option<Tensor<2>>,
+    /// What a method keeps by name, `[rows, columns]` each.
+    pub(super) kept: BTreeMap<String, Tensor<2>>,
+    /// What is to be written into kept tensors once the step has been taken.
+    pub(super) writes: Vec<Write>,
     /// The shape of one sample, once one has been seen.
     pub(super) sample_shape: Option<Vec<usize>>,
+    /// The serial number of the last step's minibatch, if this process took that step.
+    pub(super) last_batch: Option<u64>,
     /// Whether it comes from a file and no device has used it yet.
     pub(super) restored: bool,
+}
+
+/// Rows that take the place of others in what is kept under a name.
+#[derive(Debug, Clone)]
+pub(super) struct Write {
+    name: &'static str,
+    places: Arc<[usize]>,
+    rows: Tensor<2>,
 }
 
 impl Worker {
@@ -30,6 +47,16 @@ impl Worker {
     /// Optimiser steps taken.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// The serial number of the last step's minibatch, if this process took that step.
+    pub(crate) fn last_batch(&self) -> Option<u64> {
+        self.last_batch
+    }
+
+    /// The step that is being taken is on this minibatch.
+    pub(crate) fn on_batch(&mut self, serial: u64) {
+        self.last_batch = Some(serial);
     }
 
     /// The carried perturbation for `inputs`: its first rows. Zero at the very first minibatch,
@@ -72,6 +99,51 @@ impl Worker {
         });
     }
 
+    /// What was kept under this name, on the device of the inputs.
+    pub(crate) fn kept(&self, name: &str, device: &Device) -> Option<Tensor<2>> {
+        let kept = self.kept.get(name)?.clone();
+        Some(if kept.device() == *device { kept } else { kept.to_device(device) })
+    }
+
+    /// Keeps a tensor under this name, or nothing from now on.
+    pub(crate) fn keep(&mut self, name: &'static str, tensor: Option<Tensor<2>>) {
+        match tensor {
+            Some(tensor) => drop(self.kept.insert(name.into(), tensor)),
+            None => drop(self.kept.remove(name)),
+        }
+    }
+
+    /// Rows of what is kept of all `samples` under this name, zero at first, by their places among them.
+    pub(crate) fn remembered(
+        &mut self,
+        name: &'static str,
+        (samples, columns): (usize, usize),
+        places: &[usize],
+        device: &Device,
+    ) -> Tensor<2> {
+        let whole = self
+            .kept(name, device)
+            .unwrap_or_else(|| Tensor::zeros([samples, columns], (device, stored_as(device))));
+        self.kept.insert(name.into(), whole.clone());
+        whole.select(0, places_on(places, device)).cast(FloatDType::F32)
+    }
+
+    /// Puts rows in the place of those that are [remembered](Self::remembered), once the step has been taken.
+    pub(crate) fn remember(&mut self, name: &'static str, places: Arc<[usize]>, rows: Tensor<2>) {
+        self.writes.push(Write { name, places, rows });
+    }
+
+    /// Writes what is to be remembered: in place, where nobody else holds what is kept.
+    pub(super) fn write(&mut self) {
+        for Write { name, places, rows } in std::mem::take(&mut self.writes) {
+            if let Some(whole) = self.kept.remove(name) {
+                let (places, rows) = (places_on(&places, &rows.device()), rows.cast(whole.dtype()));
+                let whole = whole.select_assign(0, places, rows, IndexingUpdateOp::Assign);
+                self.kept.insert(name.into(), whole);
+            }
+        }
+    }
+
     /// The random draws of this step for a minibatch of `n`.
     pub(crate) fn draws(&self, seed: u64, n: usize) -> Draws {
         const ROWS: u64 = 1 << 24; // more than any minibatch has
@@ -99,11 +171,26 @@ impl Worker {
         }
     }
 
-    /// What is recorded of it beside the perturbation: its device, steps, rows and features.
-    pub(super) fn numbers(&self) -> [u64; 4] {
+    /// What is recorded of it beside its tensors: its device, steps, rows and features of the perturbation, and how
+    /// many tensors it keeps by name.
+    pub(super) fn numbers(&self) -> [u64; 5] {
         let [rows, features] = self.perturbation.as_ref().map_or([0, 0], |delta| delta.dims());
-        [self.device.into(), self.steps, rows as u64, features as u64]
+        let kept = self.kept.len() as u64;
+        [self.device.into(), self.steps, rows as u64, features as u64, kept]
     }
+}
+
+/// In what type of float a device remembers samples: in half precision, where it has that.
+pub(crate) fn stored_as(device: &Device) -> DType {
+    match device.supports_dtype(DType::F16) {
+        true => DType::F16,
+        false => DType::F32,
+    }
+}
+
+fn places_on(places: &[usize], device: &Device) -> Tensor<1, Int> {
+    let places: Vec<i64> = places.iter().map(|&at| at as i64).collect();
+    Tensor::from_data(places.as_slice(), device)
 }
 
 /// The kind of the device and its index among that kind.

@@ -25,7 +25,7 @@ pub struct About {
 }
 
 /// Of the format of a checkpoint.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Where the training was when each of its checkpoints began, by Burn's number for it.
 #[derive(Debug, Clone, Default)]

@@ -183,8 +183,8 @@ fn a_checkpoint_of_another_version_is_skipped() {
     let scratch = Scratch::new("version");
     save(&open(&scratch), 1..=1);
     let about = scratch.0.join("step-0000000010/about.json");
-    let newer = fs::read_to_string(&about).unwrap().replace("\"version\": 1", "\"version\": 2");
+    let newer = fs::read_to_string(&about).unwrap().replace("\"version\": 2", "\"version\": 3");
     fs::write(&about, newer).unwrap();
     let found = open(&scratch);
-    assert!(found.newest().is_none() && found.skipped()[0].contains("version 2"));
+    assert!(found.newest().is_none() && found.skipped()[0].contains("version 3"));
 }
