@@ -1,7 +1,7 @@
 //! Attacks on the trained models.
 
 use burn::tensor::{Device, Tensor};
-use free_at::attacks::AttackTask;
+use free_at::attacks::{ApgdT, AttackTask};
 use free_at::prelude::*;
 use free_at::{Draws, FrozenModel};
 use free_at_examples::curve::Curve;
@@ -12,7 +12,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 const BATCH: usize = 120;
 
-/// Every model under FGSM, PGD-20 and PGD-100 with five restarts.
+/// Every model under FGSM, PGD-20 and APGD-T, AutoAttack's strongest part.
 pub(crate) fn under_attack(
     trained: &[Trained],
     threat: &ThreatModel,
@@ -24,7 +24,7 @@ pub(crate) fn under_attack(
         .independently() // a column for each attack
         .attack(Fgsm::new())
         .attack(Pgd::new(20))
-        .attack(Pgd::new(100).with_restarts(5));
+        .attack(ApgdT::new());
     let attack = |run: &Trained| {
         println!("{:9} under attack", run.method);
         Ok(evaluation.run(&run.model, &*test)?)

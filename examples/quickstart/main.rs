@@ -15,18 +15,22 @@ use burn::tensor::Device;
 use clap::Parser;
 use free_at::files;
 use free_at::prelude::*;
+use free_at::recipe::Length;
 use free_at_examples::plot;
 use free_at_examples::report::Report;
 
 use crate::training::Data;
+
+/// Epochs of 7-PGD.
+const PGD_EPOCHS: usize = 64;
 
 /// Each step allocates and frees the same large buffers. The system's allocator gives them back to
 /// the kernel every time, which costs a third of a training step on the CPU; this one keeps them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Trains a small network on handwritten digits: ordinarily, with Free-8 and with 7-PGD, at the
-/// same number of optimiser steps. Then attacks all three at epsilon 0.1 (L-infinity).
+/// Trains a small network on handwritten digits: ordinarily, with Free-8 at the same number of optimiser steps, and
+/// with 7-PGD at half of them. Then attacks all three at epsilon 0.1 (L-infinity).
 #[derive(Parser)]
 #[command(name = "quickstart")]
 struct Arguments {
@@ -58,11 +62,12 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
         data.test.len()
     );
 
-    // The three runs differ in this line only.
+    // The three runs differ in the method, and 7-PGD, whose steps cost eight gradients each, takes half as many.
+    let shorter = Recipe { length: Length::Epochs(PGD_EPOCHS), ..recipe.clone() };
     let trained = [
-        data.train_with(&recipe, &StandardTrainer::new(StandardConfig::new(), device.clone())?)?,
-        data.train_with(&recipe, &FreeAdversarialTrainer::new(recipe.free(), device.clone())?)?,
-        data.train_with(&recipe, &AdversarialTrainer::new(pgd, device)?)?,
+        data.train_with(&recipe, StandardTrainer::new(StandardConfig::new(), device.clone())?)?,
+        data.train_with(&recipe, FreeAdversarialTrainer::new(recipe.free(), device.clone())?)?,
+        data.train_with(&shorter, AdversarialTrainer::new(pgd, device)?)?,
     ];
 
     let robustness = evaluate::under_attack(&trained, &threat, &data)?;

@@ -20,8 +20,9 @@ impl Data {
     pub(crate) fn train_with<M: Descend<4>>(
         &self,
         recipe: &Recipe,
-        trainer: &Trainer<M>,
+        trainer: Trainer<M>,
     ) -> Result<Trained, Box<dyn Error>> {
+        let trainer = &trainer.smoothing_labels(recipe.label_smoothing)?;
         let device = trainer.device();
         let NetworkConfig::SmallCnn(network) = recipe.network.clone().with_seed(self.seed) else {
             return Err("the recipe of the digits has another network".into());

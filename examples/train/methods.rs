@@ -11,6 +11,7 @@ use free_at::train::{
 
 use crate::arguments::{AttackedIn, MethodName, Wanted};
 use crate::run::Run;
+use crate::settings::Settings;
 
 /// Trains by the method that was asked for.
 pub(crate) fn train(run: &Run, device: Device) -> Result<(), Box<dyn Error>> {
@@ -30,19 +31,19 @@ pub(crate) fn train(run: &Run, device: Device) -> Result<(), Box<dyn Error>> {
         None => adversary.clone(),
     };
     match wanted.method {
-        MethodName::Standard => run.train(trainer(StandardConfig::new(), device, wanted)?),
+        MethodName::Standard => run.train(trainer(StandardConfig::new(), device, run.settings)?),
         MethodName::Free => {
             let rows = recipe.batch_size.div_ceil(run.devices.len());
             let config = FreeConfig::new(stepping)
                 .with_replays(recipe.replays)
                 .with_clamp(recipe.clamp)
                 .with_batch_size(rows)
-                .with_consistency(additions.consistency.unwrap_or(0.0));
+                .with_consistency(recipe.consistency);
             let config = match additions.memory {
                 true => config.with_memory(run.data.samples()),
                 false => config,
             };
-            run.train(trainer(config, device, wanted)?)
+            run.train(trainer(config, device, run.settings)?)
         }
         MethodName::Pgd => {
             let attack = Pgd::new(wanted.steps.unwrap_or(7));
@@ -50,26 +51,28 @@ pub(crate) fn train(run: &Run, device: Device) -> Result<(), Box<dyn Error>> {
                 Some(size) => attack.with_step_size(size),
                 None => attack,
             };
-            run.train(trainer(AdversarialConfig::new(adversary, attack), device, wanted)?)
+            run.train(trainer(AdversarialConfig::new(adversary, attack), device, run.settings)?)
         }
-        MethodName::Fast => run.train(trainer(FastConfig::new(stepping), device, wanted)?),
-        MethodName::NFgsm => run.train(trainer(NoiseFgsmConfig::new(stepping), device, wanted)?),
+        MethodName::Fast => run.train(trainer(FastConfig::new(stepping), device, run.settings)?),
+        MethodName::NFgsm => {
+            run.train(trainer(NoiseFgsmConfig::new(stepping), device, run.settings)?)
+        }
         MethodName::Mep => {
             let config = MepConfig::new(stepping, run.data.samples());
             let config = additions.beta.map_or(config.clone(), |beta| config.with_lambda(beta));
-            run.train(trainer(config, device, wanted)?)
+            run.train(trainer(config, device, run.settings)?)
         }
         MethodName::Trades => {
             let config = TradesConfig::new(stepping);
             let config = wanted.steps.map_or(config.clone(), |steps| config.with_steps(steps));
             let config = additions.beta.map_or(config.clone(), |beta| config.with_beta(beta));
-            run.train(trainer(config, device, wanted)?)
+            run.train(trainer(config, device, run.settings)?)
         }
         MethodName::Mart => {
             let config = MartConfig::new(stepping);
             let config = wanted.steps.map_or(config.clone(), |steps| config.with_steps(steps));
             let config = additions.beta.map_or(config.clone(), |beta| config.with_lambda(beta));
-            run.train(trainer(config, device, wanted)?)
+            run.train(trainer(config, device, run.settings)?)
         }
     }
 }
@@ -78,15 +81,11 @@ pub(crate) fn train(run: &Run, device: Device) -> Result<(), Box<dyn Error>> {
 fn trainer<M: Method>(
     method: M,
     device: Device,
-    wanted: &Wanted,
+    settings: &Settings,
 ) -> Result<Trainer<M>, TrainError> {
-    let trainer = Trainer::new(method, device)?;
-    let additions = &wanted.additions;
-    let trainer = match additions.label_smoothing {
-        Some(share) => trainer.smoothing_labels(share)?,
-        None => trainer,
-    };
-    match additions.awp {
+    let smoothing = settings.recipe.label_smoothing;
+    let trainer = Trainer::new(method, device)?.smoothing_labels(smoothing)?;
+    match settings.wanted.additions.awp {
         Some(gamma) => trainer.perturbing_weights(WeightPerturbation::new(gamma)),
         None => Ok(trainer),
     }

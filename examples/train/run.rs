@@ -12,7 +12,7 @@ use burn::train::Interrupter;
 use free_at::models::{Network, Normalized};
 use free_at::observe::{GradientAlignment, GradientNorm, HardestSamples, SaliencyMaps};
 use free_at::prelude::*;
-use free_at::train::{Descend, Ema, Response, Swa, reestimate_statistics};
+use free_at::train::{Descend, Response, Swa, reestimate_statistics};
 
 use crate::arguments::{Arguments, MethodName, OnOverfitting, Strategy};
 use crate::data::Data;
@@ -91,8 +91,8 @@ impl Run<'_> {
             false => run,
         };
         let additions = &self.settings.wanted.additions;
-        let run = match (additions.ema, additions.swa) {
-            (Some(decay), _) => run.after_step(Ema::new(decay)),
+        let run = match (recipe.average(), additions.swa) {
+            (Some(average), _) => run.after_step(average),
             (None, Some(share)) => run.after_step(Swa::new((share * steps as f64) as u64)),
             (None, None) => run,
         };

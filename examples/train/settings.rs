@@ -9,7 +9,7 @@ use free_at::prelude::*;
 use free_at::recipe::{Length, Recipe};
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{DataSet, MethodName, Wanted};
+use crate::arguments::{Additions, DataSet, MethodName, Wanted};
 use crate::data::Data;
 
 /// Of config.json.
@@ -67,6 +67,10 @@ impl Settings {
         if let Some(rate) = wanted.learning_rate {
             recipe.rate = recipe.rate.with_highest(rate);
         }
+        let Additions { label_smoothing, consistency, ema, swa, .. } = wanted.additions;
+        recipe.label_smoothing = label_smoothing.unwrap_or(recipe.label_smoothing);
+        recipe.consistency = consistency.unwrap_or(recipe.consistency);
+        recipe.ema = if swa.is_some() { None } else { ema.or(recipe.ema) };
         recipe.check()?;
         if wanted.patience.is_some() && wanted.method == MethodName::Standard {
             return Err("--patience: ordinary training is most robust where it has learnt least, so it cannot end by robust accuracy".into());

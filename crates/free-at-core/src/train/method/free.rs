@@ -113,12 +113,7 @@ impl FreeConfig {
 
 impl Method for FreeConfig {
     fn name(&self) -> String {
-        let memory = if self.memory.is_some() { "-memory" } else { "" };
-        let consistency = match self.consistency {
-            0.0 => String::new(),
-            lambda => format!("-consistency-{lambda}"),
-        };
-        format!("free-{}{memory}{consistency}", self.replays)
+        format!("free-{}", self.replays)
     }
 
     fn check(&self) -> Result<(), TrainError> {
