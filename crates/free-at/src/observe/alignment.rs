@@ -16,10 +16,11 @@ use super::mean::{Readings, metric};
 /// that at the adversarial example. Where the loss is smooth around a sample they point the same way and the
 /// cosine is near 1; before **catastrophic overfitting** it falls towards 0, since a model that fools
 /// one-step attacks does so by a gradient that turns within ε (Andriushchenko and Flammarion,
-/// "Understanding and improving fast adversarial training", 2020). In FGSM-RS training the first gradient is that
-/// of the model in evaluation mode, as its method has it, so with batch norm or dropout the cosine is below 1 for
-/// that reason alone: look at how it changes. Ordinary and K-PGD training show one
-/// gradient for each minibatch, so there is nothing to compare.
+/// "Understanding and improving fast adversarial training", 2020). Of K-PGD, TRADES and MART it is the mean over all
+/// steps of the ascent, as far as their attack shows them; ordinary training shows one gradient for each minibatch, so
+/// there is nothing to compare. Where the model is
+/// [attacked in evaluation mode](free_at_core::train::Adversary::attacking_in), the last cosine is below 1 with batch
+/// norm or dropout for that reason alone: look at how it changes.
 ///
 /// ```
 /// use free_at::observe::GradientAlignment;
