@@ -98,8 +98,35 @@ fn averages_refuse_what_is_out_of_range() {
     let folder = tempfile::tempdir().unwrap();
     let refused = kept(folder.path(), PASSES, Ema::new(1.5)).unwrap_err();
     assert!(matches!(refused, TrainError::Parameter { what: "EMA", .. }), "{refused}");
-    let refused = kept(folder.path(), PASSES, Swa::new(3).every(0)).unwrap_err();
-    assert!(matches!(refused, TrainError::Parameter { what: "SWA", .. }), "{refused}");
+    for swa in [Swa::new(3).every(0), Swa::new(0)] {
+        let refused = kept(folder.path(), PASSES, swa).unwrap_err();
+        assert!(matches!(refused, TrainError::Parameter { what: "SWA", .. }), "{refused}");
+    }
+}
+
+/// Gradients of three minibatches make one optimiser step, and an average counts those.
+#[test]
+fn accumulated_minibatches_are_one_step_of_an_average() {
+    #[derive(Debug, Default, Clone)]
+    struct Steps(std::sync::Arc<std::sync::Mutex<Vec<u64>>>);
+    impl AfterStep<ConvNet> for Steps {
+        fn name(&self) -> String {
+            "steps".into()
+        }
+        fn check(&self) -> Result<(), TrainError> {
+            Ok(())
+        }
+        fn after_step(&self, kept: ConvNet, _: &ConvNet, step: u64) -> ConvNet {
+            self.0.lock().unwrap().push(step);
+            kept
+        }
+    }
+    let (folder, steps, trainer) = (tempfile::tempdir().unwrap(), Steps::default(), trainer());
+    let model = ConvNet::new(1, trainer.device());
+    let run = trainer.run(folder.path(), loader(Some(3)), loader(None)).passes(2);
+    // 3 minibatches, twice each, in a pass.
+    run.after_step(steps.clone()).accumulating(3).launch(model, sgd(), RATE).unwrap();
+    assert_eq!(*steps.0.lock().unwrap(), [1, 2, 3, 4]);
 }
 
 /// Before its first step SWA keeps the last weights, and then the mean of those it takes.

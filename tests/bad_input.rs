@@ -9,8 +9,8 @@ use burn::train::metric::{AccuracyMetric, TopKAccuracyMetric};
 use burn::train::{ClassificationOutput, LearningResult};
 use free_at::attacks::{AttackParameters, AttackTask, EvaluationError};
 use free_at::prelude::*;
-use free_at::train::{AdversarialModel, Descend, StepError, TrainError};
-use free_at::{Draws, FrozenModel, Goal, Norm};
+use free_at::train::{AdversarialModel, Descend, Descent, Step, StepError, TrainError};
+use free_at::{Draws, FrozenModel, Goal, Norm, Trainable};
 
 use crate::catalogue::{attacks_within, for_each_method, trainer_of};
 use crate::nets::{CLASSES, ConvNet, LinearNet, images, launch, linf, loader, sgd, state};
@@ -205,6 +205,65 @@ fn samples_that_a_method_cannot_tell_apart_or_does_not_know() {
     assert_eq!(refused.error, TrainError::NoIndices);
     let refused = refusal(trainer.step(refused.model, &mut sgd(), 0.1, &batch));
     assert_eq!(refused.error, TrainError::SampleIndex { index: 3, samples: 3 });
+}
+
+/// A training that goes on with another data set's size, and one that meets samples of another shape.
+#[test]
+fn a_memory_of_another_size() {
+    let of = |samples| trainer_of(FreeConfig::new(linf(0.1)).with_memory(samples));
+    let before = of(8);
+    let batch = images(4, 1, before.device());
+    before.step(ConvNet::new(1, before.device()), &mut sgd(), 0.1, &batch).unwrap();
+    let after = of(9);
+    let record = before.state().clone().into_record();
+    after.state().clone().try_load_record(record).unwrap();
+    let model = ConvNet::new(1, after.device());
+    let refused = refusal(after.step(model, &mut sgd(), 0.1, &batch));
+    let (name, expected, found) = ("perturbations", [9, 50], [8, 50]);
+    assert_eq!(refused.error, TrainError::Remembered { name, expected, found });
+}
+
+/// A method of one's own that keeps what cannot be recorded, or remembers what was never asked for.
+#[test]
+fn what_cannot_be_kept() {
+    #[derive(Debug, Clone)]
+    struct Keeps(&'static str, bool);
+    impl free_at::train::Method for Keeps {
+        fn name(&self) -> String {
+            "keeps".into()
+        }
+        fn check(&self) -> Result<(), TrainError> {
+            Ok(())
+        }
+        fn gradient_computations(&self) -> usize {
+            1
+        }
+    }
+    impl Descend<4> for Keeps {
+        fn descend<C: Trainable<4>>(
+            &self,
+            step: &mut Step<'_, C, 4>,
+        ) -> Result<Descent, TrainError> {
+            let rows = Tensor::<2>::ones([step.batch().len(), 2], &Device::flex());
+            match self.1 {
+                true => step.remember(self.0, rows)?,
+                false => step.keep(self.0, Some(rows))?,
+            }
+            step.descend(step.inputs())
+        }
+    }
+    let step = |keeps: Keeps| {
+        let trainer = trainer_of(keeps);
+        let batch = images(4, 1, trainer.device());
+        let model = ConvNet::new(1, trainer.device());
+        trainer.step(model, &mut sgd(), 0.1, &batch).map(drop).map_err(|refused| refused.error)
+    };
+    let long = "a name of more bytes than a record holds";
+    assert_eq!(step(Keeps("rows", false)), Ok(()));
+    assert_eq!(step(Keeps(long, false)), Err(TrainError::KeptName { name: long, most: 33 }));
+    let (expected, found) = ([4, 0], [4, 2]);
+    let never = TrainError::Remembered { name: "rows", expected, found };
+    assert_eq!(step(Keeps("rows", true)), Err(never));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use free_at::attacks::{Access, Attack, AttackTask};
 use free_at::prelude::*;
-use free_at::train::Descend;
+use free_at::train::{Descend, GradientPenalty, WeightPerturbation};
 use free_at::{Draws, FrozenModel, Norm, Objective};
 
 use crate::catalogue::{attacks_within, for_each_method, trainer_of};
@@ -91,6 +91,23 @@ fn every_method_costs_what_it_says() {
         let [training, attack, _] = passes(&trainer);
         let expected = STEPS * trainer.gradient_computations();
         assert_eq!(training + attack, expected, "{}", trainer.name());
+    }
+    for_each_method!(linf(0.1), test());
+}
+
+/// What is added to a method costs what the trainer says, too.
+#[test]
+fn every_addition_costs_what_it_says() {
+    fn test<M: Descend<4>>(method: M) {
+        let weights = WeightPerturbation::new(0.005);
+        let with_weights = trainer_of(method.clone()).perturbing_weights(weights).unwrap();
+        let both = trainer_of(method).penalizing(GradientPenalty::new(0.1)).unwrap();
+        let both = both.perturbing_weights(weights).unwrap();
+        for trainer in [with_weights, both] {
+            let [training, attack, _] = passes(&trainer);
+            let expected = STEPS * trainer.gradient_computations();
+            assert_eq!(training + attack, expected, "{}", trainer.name());
+        }
     }
     for_each_method!(linf(0.1), test());
 }

@@ -29,7 +29,8 @@ impl Batcher<u64, Batch<2>> for Rows {
         let rows = ids.iter().map(|id| values([1, 6], *id, device)).collect();
         let labels: Vec<i64> = ids.iter().map(|id| (id * 7 % 5 % 3) as i64).collect();
         let labels = Tensor::<1, Int>::from_data(labels.as_slice(), device);
-        Batch::new(Tensor::cat(rows, 0), labels).unwrap()
+        let batch = Batch::new(Tensor::cat(rows, 0), labels).unwrap();
+        batch.with_indices(ids.iter().map(|id| *id as usize).collect()).unwrap()
     }
 }
 

@@ -183,6 +183,17 @@ fn averages_of_weights_are_those_of_their_formulas() {
     let parameters = found.iter().filter(|(name, _)| !name.contains("running"));
     assert!(parameters.clone().count() > 0);
     assert!(parameters.into_iter().all(|(name, values)| *values == before[name]));
+
+    // Layers that do not move their statistics keep them, and so does a model that sees no batch.
+    let device = trainer.device();
+    let frozen = reestimate_statistics(model.clone().freeze(), &*case.loader(device)).unwrap();
+    assert_eq!(state(&frozen), before);
+    let none = Case { inputs: Vec::new(), ..fixture_of("averaged") };
+    assert_eq!(state(&reestimate_statistics(model, &*none.loader(device)).unwrap()), before);
+}
+
+fn fixture_of(name: &str) -> Case {
+    fixture().cases.into_iter().find(|case| case.name == name).unwrap()
 }
 
 impl Case {

@@ -93,7 +93,7 @@ impl Run<'_> {
         let additions = &self.settings.wanted.additions;
         let run = match (recipe.average(), additions.swa) {
             (Some(average), _) => run.after_step(average),
-            (None, Some(share)) => run.after_step(Swa::new((share * steps as f64) as u64)),
+            (None, Some(share)) => run.after_step(Swa::new(((share * steps as f64) as u64).max(1))),
             (None, None) => run,
         };
         let run = match (self.devices.len(), self.settings.wanted.strategy) {

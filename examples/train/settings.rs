@@ -72,6 +72,11 @@ impl Settings {
         recipe.consistency = consistency.unwrap_or(recipe.consistency);
         recipe.ema = if swa.is_some() { None } else { ema.or(recipe.ema) };
         recipe.check()?;
+        if let Some(share) = swa.filter(|share| !(0.0..1.0).contains(share)) {
+            return Err(
+                format!("--swa: a share of the steps, from 0 to below 1, not {share}").into()
+            );
+        }
         if wanted.patience.is_some() && wanted.method == MethodName::Standard {
             return Err("--patience: ordinary training is most robust where it has learnt least, so it cannot end by robust accuracy".into());
         }

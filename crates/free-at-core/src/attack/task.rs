@@ -130,8 +130,9 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         self
     }
 
-    /// The same, for training on what is found: of each sample an attack returns the point where its objective was
-    /// highest, or its last one, whether that fools the model or not. Without this, one that fools it.
+    /// The same, for training on what is found: APGD returns of each sample the point where its objective was highest,
+    /// whether that fools the model or not (without this, the first one that does). Attacks that take every step and
+    /// return the last, as PGD does, do so either way.
     #[must_use]
     pub fn for_training(mut self) -> Self {
         self.trains = true;
@@ -190,7 +191,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         self.stops
     }
 
-    /// Whether it is training that asks: for the highest objective, not for a point that fools.
+    /// Whether it is training that asks.
     pub fn trains(&self) -> bool {
         self.trains
     }

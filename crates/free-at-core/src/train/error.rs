@@ -98,6 +98,28 @@ pub enum TrainError {
     )]
     NoIndices,
 
+    /// What is remembered of samples has another size than is asked for.
+    #[error(
+        "what is remembered as `{name}` is {found:?}, and {expected:?} is needed (samples and numbers for each): a training goes on with the samples and features it was begun with, and `remembered` comes before `remember`"
+    )]
+    Remembered {
+        /// Under which name.
+        name: &'static str,
+        /// Rows and columns that are needed.
+        expected: [usize; 2],
+        /// Those found.
+        found: [usize; 2],
+    },
+
+    /// A name that is empty or too long to be recorded.
+    #[error("a tensor is kept under a name of 1 to {most} bytes, not `{name}`")]
+    KeptName {
+        /// The name found.
+        name: &'static str,
+        /// Bytes that a name may have.
+        most: usize,
+    },
+
     /// A sample beyond those that a method remembers.
     #[error(
         "a sample has the index {index} in its data set, and {samples} samples are remembered: give the method the size of the whole data set"

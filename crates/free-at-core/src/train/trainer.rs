@@ -166,9 +166,10 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     }
 
     /// Gradient computations in one optimiser step: 1 for Free-m, K + 1 for K-PGD, 2 more with a
-    /// [`GradientPenalty`], and 1 more with a [`WeightPerturbation`].
+    /// [`GradientPenalty`]; with a [`WeightPerturbation`] the descent counts twice.
     pub fn gradient_computations(&self) -> usize {
-        self.method.gradient_computations() + self.session.additions.gradient_computations()
+        let additions = self.session.additions.gradient_computations(self.method.answers());
+        self.method.gradient_computations() + additions
     }
 
     /// The passes over the data that take as many optimiser steps as so many epochs of ordinary training: n / m,

@@ -15,10 +15,10 @@ pub(crate) struct Additions {
 }
 
 impl Additions {
-    /// Gradient computations an optimiser step, beside those of the method.
-    pub(crate) fn gradient_computations(&self) -> usize {
+    /// Gradient computations an optimiser step, beside those of a method that descends on so many answers.
+    pub(crate) fn gradient_computations(&self, answers: usize) -> usize {
         let penalty = self.penalty.map_or(0, |_| GradientPenalty::GRADIENT_COMPUTATIONS);
-        let weights = self.weights.map_or(0, |_| WeightPerturbation::GRADIENT_COMPUTATIONS);
+        let weights = self.weights.map_or(0, |_| answers + penalty); // all of the descent once more
         penalty + weights
     }
 }

@@ -10,8 +10,8 @@ use crate::model::classifier::Trainable;
 use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
 
-/// Configuration of training against an attack, K-PGD or any other: the attack returns of each sample the point where
-/// its objective is highest, or its last one, and the descent step trains the model on that.
+/// Configuration of training against an attack, K-PGD or any other: the descent step trains the model on what the attack
+/// returns [for training](crate::AttackTask::for_training), PGD its last point and APGD that of the highest loss.
 ///
 /// The attack sees the model in training mode, as MadryLab's and `fast_adversarial`'s programs have it, unless the
 /// [`Adversary`] says [otherwise](Adversary::attacking_in).

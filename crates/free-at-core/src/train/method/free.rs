@@ -216,7 +216,10 @@ impl FreeConfig {
         if self.consistency == 0.0 {
             return step.descend_at(seen);
         }
-        let before = step.kept(LOGITS).filter(|_| step.is_replay(self.replays));
+        let n = step.batch().len();
+        let before = step
+            .kept(LOGITS)
+            .filter(|before| step.is_replay(self.replays) && before.dims()[0] == n);
         let found = step.descend_at_with(seen, |logits| {
             let loss = step.cross_entropy(logits.clone())?;
             let Some(before) = &before else { return Ok(loss) };
@@ -224,7 +227,7 @@ impl FreeConfig {
             let apart = apart.square().mean_dim(1).squeeze_dim::<1>(1);
             Ok(loss + apart.mul_scalar(self.consistency))
         })?;
-        step.keep(LOGITS, Some(found.0.logits.clone()));
+        step.keep(LOGITS, Some(found.0.logits.clone()))?;
         Ok(found)
     }
 }

@@ -30,6 +30,12 @@ pub trait Method: Clone + Debug + Send + Sync + 'static {
 
     /// Gradient computations (a forward and a backward pass each) in one optimiser step.
     fn gradient_computations(&self) -> usize;
+
+    /// How many answers of the model the descended loss is of: so many of the gradient computations are the descent.
+    /// Default: 1.
+    fn answers(&self) -> usize {
+        1
+    }
 }
 
 /// A training method for inputs of rank `D`: how it finds the gradient to descend.

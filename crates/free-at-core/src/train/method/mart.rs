@@ -98,6 +98,10 @@ impl Method for MartConfig {
     fn gradient_computations(&self) -> usize {
         self.steps + 2 // the last backward pass goes through two forward passes
     }
+
+    fn answers(&self) -> usize {
+        2
+    }
 }
 
 impl<const D: usize> Descend<D> for MartConfig {

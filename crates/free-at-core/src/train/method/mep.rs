@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::adversary::Adversary;
+use super::adversary::{Adversary, ModelMode};
 use super::interface::{Descend, Method};
 use super::observer::Phase;
 use super::step::{Descent, Step};
@@ -19,6 +19,8 @@ const STEP_OF_EPSILON: f64 = 1.0;
 const STARTS: &str = "starts";
 const MOMENTA: &str = "momenta";
 const VISITS: &str = "visits";
+/// Near the largest number in half precision.
+const LARGEST: f32 = 65_000.0;
 
 /// Configuration of FGSM-MEP training: FGSM starts where the momentum of the sample's gradients in earlier passes leads
 /// (the prior), and the answers before and after its step are held together:
@@ -101,6 +103,10 @@ impl Method for MepConfig {
     fn gradient_computations(&self) -> usize {
         3 // a gradient in the input, and two forward passes with one backward pass through both
     }
+
+    fn answers(&self) -> usize {
+        2
+    }
 }
 
 impl<const D: usize> Descend<D> for MepConfig {
@@ -123,9 +129,13 @@ impl<const D: usize> Descend<D> for MepConfig {
         let momentum = momentum.mask_fill(begin_anew, 0.0);
 
         // One gradient there, by a model whose running statistics are its own: it is asked there again below.
-        let frozen = FrozenModel::in_training(&step.model().valid().train());
+        let frozen = match self.adversary.attacked_in() {
+            Some(ModelMode::Evaluation) => FrozenModel::new(step.model()),
+            _ => FrozenModel::in_training(&step.model().valid().train()),
+        };
         let seen = x.clone() + start.clone();
-        let found = frozen.input_gradient_of(seen.clone(), |logits| step.cross_entropy(logits))?;
+        let task = step.task(&self.adversary, &frozen)?;
+        let found = task.gradient_of(seen.clone(), |logits| step.cross_entropy(logits))?;
         step.show(Phase::Ascent, (&seen, &found.gradient, &found.logits))?;
         let moved = |along: Tensor<D>| {
             let delta = start.clone() + allowed.steepest_step(along, size);
@@ -138,7 +148,7 @@ impl<const D: usize> Descend<D> for MepConfig {
         let momentum = gradient / mean + momentum.mul_scalar(self.decay);
         let next = moved(momentum.clone().reshape(shape));
         step.remember(STARTS, next.flatten(1, D - 1))?;
-        step.remember(MOMENTA, momentum)?;
+        step.remember(MOMENTA, momentum.clamp(-LARGEST, LARGEST))?;
         let visits = visits.add_scalar(1.0);
         let over = visits.clone().equal_scalar(self.restart);
         step.remember(VISITS, visits.mask_fill(over, 0.0))?;

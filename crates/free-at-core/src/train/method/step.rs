@@ -152,10 +152,17 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         self.worker.kept(name, &self.inputs.device())
     }
 
-    /// Keeps a tensor under this name, of at most 32 bytes, until a later step; it is saved with the training. `None`
-    /// drops it.
-    pub fn keep(&mut self, name: &'static str, tensor: Option<Tensor<2>>) {
-        self.worker.keep(name, tensor);
+    /// Keeps a tensor under this name, of at most 33 bytes, until a later step; it is saved with the training, in
+    /// half precision if it is, and else in single. `None` drops it.
+    ///
+    /// # Errors
+    /// [`TrainError::KeptName`].
+    pub fn keep(
+        &mut self,
+        name: &'static str,
+        tensor: Option<Tensor<2>>,
+    ) -> Result<(), TrainError> {
+        self.worker.keep(name, tensor)
     }
 
     /// What is remembered under this name of each sample of the minibatch, `[n, columns]`: zero for a sample that was
@@ -167,7 +174,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     ///
     /// # Errors
     /// [`TrainError::NoIndices`] for a batch that does not say which samples it has, [`TrainError::SampleIndex`] for
-    /// one beyond `samples`.
+    /// one beyond `samples`, [`TrainError::Remembered`] if another size is remembered already.
     pub fn remembered(
         &mut self,
         name: &'static str,
@@ -176,17 +183,17 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     ) -> Result<Tensor<2>, TrainError> {
         let places = self.places(samples)?;
         let device = self.inputs.device();
-        Ok(self.worker.remembered(name, (samples, columns), &places, &device))
+        self.worker.remembered(name, (samples, columns), &places, &device)
     }
 
-    /// Remembers this row, `[n, columns]`, of each sample of the minibatch, once the step has been taken.
+    /// Remembers this row, `[n, columns]`, of each sample of the minibatch, once the step has been taken; after
+    /// [`remembered`](Self::remembered), which says how many there are.
     ///
     /// # Errors
-    /// [`TrainError::NoIndices`].
+    /// [`TrainError::NoIndices`], [`TrainError::Remembered`].
     pub fn remember(&mut self, name: &'static str, rows: Tensor<2>) -> Result<(), TrainError> {
         let places = self.places(usize::MAX)?;
-        self.worker.remember(name, places, rows);
-        Ok(())
+        self.worker.remember(name, places, rows)
     }
 
     fn places(&self, samples: usize) -> Result<Arc<[usize]>, TrainError> {

@@ -92,6 +92,10 @@ impl Method for TradesConfig {
     fn gradient_computations(&self) -> usize {
         self.steps + 2 // the last backward pass goes through two forward passes
     }
+
+    fn answers(&self) -> usize {
+        2
+    }
 }
 
 impl<const D: usize> Descend<D> for TradesConfig {

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::train::TrainError;
@@ -17,7 +17,8 @@ use crate::train::TrainError;
 /// gradient at those that were moved. (In the program weight decay is that of the moved weights, here of the weights
 /// themselves: they differ by γ.)
 ///
-/// **Cost**: one more gradient computation an optimiser step; Free-m with it takes twice as long.
+/// **Cost**: one more gradient computation an optimiser step, two for methods whose loss is of two inputs; Free-m with it
+/// takes twice as long.
 ///
 /// ```
 /// use burn::tensor::Device;
@@ -40,9 +41,6 @@ pub struct WeightPerturbation {
 const TINY: f32 = 1e-20;
 
 impl WeightPerturbation {
-    /// What it costs beside the method's own gradient computations.
-    pub(crate) const GRADIENT_COMPUTATIONS: usize = 1;
-
     /// γ, the length of the move relative to the weight's own, above 0: 0.01 for K-PGD and 0.005 for TRADES in the
     /// authors' program. From the first step on.
     pub fn new(gamma: f64) -> Self {
@@ -93,9 +91,12 @@ impl WeightPerturbation {
                 param.map(|weight| {
                     let strategy = weight.gradient_checkpointing_strategy();
                     let plain = weight.clone().without_autodiff();
-                    let length = |tensor: &Tensor<D>| tensor.clone().square().sum().sqrt();
+                    // In single precision: squares of small gradients are 0 in half.
+                    let single = |tensor: &Tensor<D>| tensor.clone().cast(FloatDType::F32);
+                    let length = |tensor: &Tensor<D>| single(tensor).square().sum().sqrt();
                     let share = length(&plain) / length(&gradient).add_scalar(TINY);
-                    let ahead = gradient * share.mul_scalar(self.gamma).unsqueeze();
+                    let ahead = single(&gradient) * share.mul_scalar(self.gamma).unsqueeze();
+                    let ahead = ahead.cast(plain.dtype());
                     let moved = (plain + ahead).autodiff();
                     let moved = match strategy {
                         Some(strategy) => moved.with_gradient_checkpointing_strategy(strategy),

@@ -93,7 +93,14 @@ pub fn blend<C: Module>(kept: C, trained: &C, share: f64) -> C {
 /// Its record holds the model under `model`. It stays on its own device, whatever device copies of the trained
 /// model are sent to.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept<C>(Option<(C, Arc<dyn AfterStep<C>>)>);
+pub(crate) struct Kept<C>(Option<(C, By<C>)>);
+
+/// Who keeps it, and how many minibatches are accumulated for each optimiser step.
+#[derive(Debug, Clone)]
+struct By<C> {
+    after_step: Arc<dyn AfterStep<C>>,
+    accumulated: u64,
+}
 
 impl<C: Module> Kept<C> {
     pub(crate) fn nothing() -> Self {
@@ -101,8 +108,12 @@ impl<C: Module> Kept<C> {
     }
 
     /// The model as it is before the first step.
-    pub(crate) fn new(model: &C, by: Option<Arc<dyn AfterStep<C>>>) -> Self {
-        Self(by.map(|by| (model.valid(), by)))
+    pub(crate) fn new(
+        model: &C,
+        after_step: Option<Arc<dyn AfterStep<C>>>,
+        accumulated: u64,
+    ) -> Self {
+        Self(after_step.map(|after_step| (model.valid(), By { after_step, accumulated })))
     }
 
     /// The model that is kept.
@@ -114,7 +125,8 @@ impl<C: Module> Kept<C> {
         self.0.map(|(model, _)| model)
     }
 
-    pub(super) fn after_step(self, trained: &C, step: u64) -> Self {
+    /// After an optimiser step, when so many minibatches have been descended on.
+    pub(super) fn after_step(self, trained: &C, minibatches: u64) -> Self {
         Self(self.0.map(|(kept, by)| {
             let trained = trained.valid();
             // In distributed training each device steps for itself, and keeps for itself from then on.
@@ -122,7 +134,8 @@ impl<C: Module> Kept<C> {
                 Some(device) if !kept.devices().contains(device) => kept.to_device(device),
                 _ => kept,
             };
-            (by.after_step(kept, &trained, step), by)
+            let step = minibatches.div_ceil(by.accumulated);
+            (by.after_step.after_step(kept, &trained, step), by)
         }))
     }
 }
@@ -172,7 +185,7 @@ impl<C: Module> Module for Kept<C> {
 
 impl<C: Module> ModuleDisplayDefault for Kept<C> {
     fn content(&self, content: Content) -> Option<Content> {
-        let by = self.0.as_ref().map_or("nothing".into(), |(_, by)| by.name());
+        let by = self.0.as_ref().map_or("nothing".into(), |(_, by)| by.after_step.name());
         content.add_formatted(&by).optional()
     }
 }

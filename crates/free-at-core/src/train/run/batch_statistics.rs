@@ -8,15 +8,17 @@ use burn::tensor::Tensor;
 
 use crate::model::batch::Batch;
 use crate::model::classifier::Trainable;
+use crate::model::precision;
 use crate::train::TrainError;
 
 /// The model with the running statistics of its batch norms estimated anew: their mean over the batches of one pass,
 /// each normalised by its own. For averages of weights, whose own statistics no batch ever had (SWA; PyTorch's
-/// `update_bn`). A model without batch norm, and one that sees no batch, comes back as it was.
+/// `update_bn`). Without batch norm, or without a batch, nothing changes.
 ///
 /// The model and what the loader gives are to be on a device with autodiff, where batch norm trains. Layers are told by
 /// the names `running_mean` and `running_var`, which Burn's and ours have, and must move their statistics a fixed share
-/// of the way to those of each batch.
+/// of the way to those of each batch; one whose statistics do not move keeps them. What comes back is in training mode,
+/// without gradient checkpointing.
 ///
 /// # Errors
 /// Those of the loader, and [`Error::InputShape`](crate::Error::InputShape) for samples that the model does not take.
@@ -24,10 +26,11 @@ pub fn reestimate_statistics<C: Trainable<D>, const D: usize>(
     model: C,
     data: &dyn DataLoader<Batch<D>>,
 ) -> Result<C, TrainError> {
-    // A layer moves statistics r to (1 − μ) r + μ b: from 0 to μ b, and from 1 to 1 − μ more than that.
+    // A layer moves statistics r to (1 − μ) r + μ b: from 0 to μ b, and from FAR to (1 − μ) · FAR more than that,
+    // whatever μ b is beside it.
     let mut model = model.valid().train(); // with statistics of its own
     let before = statistics_of(&model);
-    let mut kept_of_one: Option<Statistics> = None;
+    let mut kept: Option<Statistics> = None;
     let mut sum: Option<Statistics> = None;
     let mut batches = 0;
     for batch in data.iter() {
@@ -35,10 +38,10 @@ pub fn reestimate_statistics<C: Trainable<D>, const D: usize>(
         model.check_input(&batch.sample_shape())?;
         let from_zero;
         (model, from_zero) = moved_from(model, 0.0, &batch);
-        if kept_of_one.is_none() {
-            let from_one;
-            (model, from_one) = moved_from(model, 1.0, &batch);
-            kept_of_one = Some(each(from_one, &from_zero, |one, zero| one - zero));
+        if kept.is_none() {
+            let from_far;
+            (model, from_far) = moved_from(model, FAR, &batch);
+            kept = Some(each(from_far, &from_zero, |far, zero| (far - zero).div_scalar(FAR)));
         }
         sum = Some(match sum {
             Some(sum) => each(sum, &from_zero, |sum, more| sum + more),
@@ -46,10 +49,20 @@ pub fn reestimate_statistics<C: Trainable<D>, const D: usize>(
         });
         batches += 1;
     }
-    let (Some(sum), Some(kept)) = (sum, kept_of_one) else { return Ok(with(model, before)) };
-    let mean = each(sum, &kept, |sum, kept| sum.div_scalar(batches) / kept.neg().add_scalar(1.0));
-    Ok(with(model, mean))
+    let (Some(sum), Some(kept)) = (sum, kept) else { return Ok(with(model, before)) };
+    let moved = kept.iter().map(|kept| kept.clone().neg().add_scalar(1.0));
+    let of_one = |((sum, moved), before): ((Tensor<1>, Tensor<1>), Tensor<1>)| {
+        let still = moved.clone().lower_elem(STILL);
+        (sum.div_scalar(batches) / moved).mask_where(still, before)
+    };
+    let estimated = sum.into_iter().zip(moved).zip(before).map(of_one).collect();
+    Ok(with(model, estimated))
 }
+
+/// Far from any statistic, and exact in every type of float.
+const FAR: f64 = 16_384.0;
+/// A layer that moves its statistics by less than this share does not move them.
+const STILL: f64 = 1e-4;
 
 /// Running means and variances, in the order in which the model has them.
 type Statistics = Vec<Tensor<1>>;
@@ -62,7 +75,8 @@ fn moved_from<C: Trainable<D>, const D: usize>(
 ) -> (C, Statistics) {
     let starts = statistics_of(&model).iter().map(|kept| kept.full_like(start)).collect();
     let model = with(model, starts);
-    drop(model.logits(batch.inputs().without_autodiff().autodiff()));
+    let inputs = batch.inputs().without_autodiff().autodiff();
+    drop(precision::logits(&model, inputs, precision::of(&model)));
     let model = model.valid().train(); // reads what the forward pass has left
     let found = statistics_of(&model);
     (model, found)

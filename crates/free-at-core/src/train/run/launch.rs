@@ -55,6 +55,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
             after_step: None,
             devices: Devices::Own,
             metrics_every: 10,
+            accumulated: 1,
             settings: Vec::new(),
         }
     }
@@ -151,6 +152,7 @@ where
     after_step: Option<Arc<dyn AfterStep<C>>>,
     devices: Devices,
     metrics_every: usize,
+    accumulated: u64,
     settings: Vec<Setting<C, M, D>>,
 }
 
@@ -255,7 +257,9 @@ where
 
     /// Adds up the gradients of so many minibatches for each optimiser step; at least 1. Default: 1.
     pub fn accumulating(self, minibatches: usize) -> Self {
-        self.setting(move |training| training.grads_accumulation(minibatches.max(1)))
+        let accumulated = minibatches.max(1);
+        let run = Self { accumulated: accumulated as u64, ..self };
+        run.setting(move |training| training.grads_accumulation(accumulated))
     }
 
     /// Computes activations anew in the backward pass, which takes less memory and more time. Default: off.
@@ -305,7 +309,7 @@ where
 
         let trainer = self.trainer;
         let guard = self.guard.map(|guard| guard.remembering(metrics.best()));
-        let kept = Kept::new(&model, self.after_step);
+        let kept = Kept::new(&model, self.after_step, self.accumulated);
         let learned = trainer.adversarial_model(model, kept)?;
         let learned = match &guard {
             Some(guard) => learned.with_probe(guard.probe()),

@@ -19,7 +19,7 @@ pub struct Swa {
 }
 
 impl Swa {
-    /// From this optimiser step on, counted from 1, at every step: three quarters of the training, say.
+    /// From this optimiser step on, counted from 1 and at least that, at every step: three quarters of the training, say.
     pub fn new(from: u64) -> Self {
         Self { from, every: 1 }
     }
@@ -38,13 +38,12 @@ impl<C: Module> AfterStep<C> for Swa {
     }
 
     fn check(&self) -> Result<(), TrainError> {
-        match self.every {
-            0 => Err(TrainError::Parameter {
-                what: "SWA",
-                parameter: "steps between two weights",
-                allowed: "at least 1",
-                value: 0.0,
-            }),
+        let none = |parameter| {
+            Err(TrainError::Parameter { what: "SWA", parameter, allowed: "at least 1", value: 0.0 })
+        };
+        match (self.from, self.every) {
+            (0, _) => none("the first step"),
+            (_, 0) => none("steps between two weights"),
             _ => Ok(()),
         }
     }

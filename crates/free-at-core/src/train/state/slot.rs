@@ -6,6 +6,8 @@ use burn::tensor::{DType, Tensor};
 const BYTES: usize = 3;
 /// Numbers that a name takes.
 const NAME: usize = 11;
+/// Bytes that a name may have.
+pub(super) const MOST_BYTES: usize = BYTES * NAME;
 /// All numbers.
 const NUMBERS: usize = 3 + NAME;
 

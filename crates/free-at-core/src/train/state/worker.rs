@@ -6,6 +6,7 @@ use std::sync::Arc;
 use burn::backend::DeviceOps;
 use burn::tensor::{DType, Device, FloatDType, IndexingUpdateOp, Int, Tensor};
 
+use super::slot::MOST_BYTES;
 use crate::draws::Draws;
 use crate::error::Error;
 use crate::train::TrainError;
@@ -106,11 +107,20 @@ impl Worker {
     }
 
     /// Keeps a tensor under this name, or nothing from now on.
-    pub(crate) fn keep(&mut self, name: &'static str, tensor: Option<Tensor<2>>) {
+    ///
+    /// # Errors
+    /// [`TrainError::KeptName`].
+    pub(crate) fn keep(
+        &mut self,
+        name: &'static str,
+        tensor: Option<Tensor<2>>,
+    ) -> Result<(), TrainError> {
+        check_name(name)?;
         match tensor {
-            Some(tensor) => drop(self.kept.insert(name.into(), tensor)),
+            Some(tensor) => drop(self.kept.insert(name.into(), recordable(tensor))),
             None => drop(self.kept.remove(name)),
         }
+        Ok(())
     }
 
     /// Rows of what is kept of all `samples` under this name, zero at first, by their places among them.
@@ -120,17 +130,36 @@ impl Worker {
         (samples, columns): (usize, usize),
         places: &[usize],
         device: &Device,
-    ) -> Tensor<2> {
+    ) -> Result<Tensor<2>, TrainError> {
+        check_name(name)?;
         let whole = self
             .kept(name, device)
             .unwrap_or_else(|| Tensor::zeros([samples, columns], (device, stored_as(device))));
+        let (found, expected) = (whole.dims(), [samples, columns]);
+        if found != expected {
+            return Err(TrainError::Remembered { name, expected, found });
+        }
         self.kept.insert(name.into(), whole.clone());
-        whole.select(0, places_on(places, device)).cast(FloatDType::F32)
+        Ok(whole.select(0, places_on(places, device)).cast(FloatDType::F32))
     }
 
     /// Puts rows in the place of those that are [remembered](Self::remembered), once the step has been taken.
-    pub(crate) fn remember(&mut self, name: &'static str, places: Arc<[usize]>, rows: Tensor<2>) {
-        self.writes.push(Write { name, places, rows });
+    ///
+    /// # Errors
+    /// [`TrainError::Remembered`] for rows that do not fit, or where nothing is remembered yet.
+    pub(crate) fn remember(
+        &mut self,
+        name: &'static str,
+        places: Arc<[usize]>,
+        rows: Tensor<2>,
+    ) -> Result<(), TrainError> {
+        let columns = self.kept.get(name).map_or(0, |whole| whole.dims()[1]);
+        let (found, expected) = (rows.dims(), [places.len(), columns]);
+        if found != expected {
+            return Err(TrainError::Remembered { name, expected, found });
+        }
+        self.writes.push(Write { name, places, rows: rows.without_autodiff() });
+        Ok(())
     }
 
     /// Writes what is to be remembered: in place, where nobody else holds what is kept.
@@ -177,6 +206,22 @@ impl Worker {
         let [rows, features] = self.perturbation.as_ref().map_or([0, 0], |delta| delta.dims());
         let kept = self.kept.len() as u64;
         [self.device.into(), self.steps, rows as u64, features as u64, kept]
+    }
+}
+
+/// Accepts a name that a record holds.
+fn check_name(name: &'static str) -> Result<(), TrainError> {
+    match name.len() {
+        1..=MOST_BYTES => Ok(()),
+        _ => Err(TrainError::KeptName { name, most: MOST_BYTES }),
+    }
+}
+
+/// A tensor of no graph, in a type of float that a record holds.
+fn recordable(tensor: Tensor<2>) -> Tensor<2> {
+    match tensor.dtype() {
+        DType::F16 | DType::F32 => tensor.without_autodiff(),
+        _ => tensor.without_autodiff().cast(FloatDType::F32),
     }
 }
 
