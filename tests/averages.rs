@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::Device;
+use burn::module::Module;
+use burn::tensor::{DType, Device};
 use free_at::prelude::*;
 use free_at::train::{AfterStep, Ema, Swa, TrainError};
 
-use crate::nets::{ConvNet, linf, loader, sgd, state};
+use crate::nets::{ConvNet, Half, linf, loader, sgd, state};
 
 const DECAY: f64 = 0.999;
 const RATE: f64 = 0.05;
@@ -127,6 +128,21 @@ fn accumulated_minibatches_are_one_step_of_an_average() {
     // 3 minibatches, twice each, in a pass.
     run.after_step(steps.clone()).accumulating(3).launch(model, sgd(), RATE).unwrap();
     assert_eq!(*steps.0.lock().unwrap(), [1, 2, 3, 4]);
+}
+
+/// In half precision the step of a slow average would be rounded to nothing.
+#[test]
+fn an_average_of_a_model_in_half_precision_is_kept_in_single() {
+    let (folder, trainer) = (tempfile::tempdir().unwrap(), trainer());
+    let model = ConvNet::new(1, trainer.device()).map(&mut Half);
+    let first = state(&model);
+    let run = trainer.run(folder.path(), loader(Some(3)), loader(None)).passes(PASSES);
+    let slow = Ema::new(DECAY).without_warm_up();
+    let kept = run.after_step(slow).launch(model, sgd(), RATE).unwrap().model;
+    assert_eq!(kept.linear.weight.val().dtype(), DType::F32);
+    let (found, before) = (&state(&kept)["linear.weight"], &first["linear.weight"]);
+    let moved = found.iter().zip(before).filter(|(a, b)| a != b).count();
+    assert!(moved > before.len() / 2, "{moved} of {} weights have moved", before.len());
 }
 
 /// Before its first step SWA keeps the last weights, and then the mean of those it takes.

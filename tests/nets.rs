@@ -14,7 +14,7 @@ use burn::optim::lr_scheduler::constant::ConstantLr;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::tanh;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, FloatDType, Int, Tensor};
 use burn::train::LearningResult;
 use burn::train::metric::LossMetric;
 use free_at::Draws;
@@ -214,6 +214,19 @@ pub(crate) fn images(n: usize, seed: u64, device: &Device) -> Batch<4> {
 
 /// More images than any data set here has.
 pub(crate) const SAMPLES: usize = 64;
+
+/// Makes parameters of half precision.
+pub(crate) struct Half;
+
+impl ModuleMapper for Half {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|old| {
+            let trained = old.is_require_grad();
+            let half = old.without_autodiff().cast(FloatDType::BF16).autodiff();
+            if trained { half.require_grad() } else { half }
+        })
+    }
+}
 
 /// With the images' indices, or without.
 struct Images {

@@ -4,12 +4,12 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::activation::tanh;
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{Device, Tensor};
 use free_at::prelude::*;
 use free_at::train::{GradientPenalty, TrainError};
 use free_at::{FrozenModel, Objective};
 
-use crate::nets::{linf, seeded, state, values};
+use crate::nets::{Half, linf, seeded, state, values};
 
 const WEIGHT: f64 = 0.7;
 
@@ -53,15 +53,6 @@ impl ModuleMapper for Nudge {
             values[here] += self.by;
             Tensor::<1>::from_data(values.as_slice(), &device).reshape(shape).require_grad()
         })
-    }
-}
-
-/// Makes parameters of half precision.
-struct Halved;
-
-impl ModuleMapper for Halved {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        param.map(|old| Tensor::from_inner(old.inner().cast(FloatDType::BF16)).require_grad())
     }
 }
 
@@ -148,7 +139,7 @@ fn refuses_what_is_no_penalty() {
     let refused = new().penalizing(GradientPenalty::new(1.0).with_step(0.0)).unwrap_err();
     assert_eq!(refused, Error::StepSize { value: 0.0 }.into());
     let trainer = new().penalizing(GradientPenalty::new(1.0)).unwrap();
-    let model = Smooth::new(trainer.device()).map(&mut Halved);
+    let model = Smooth::new(trainer.device()).map(&mut Half);
     let step = trainer.step(model, &mut SgdConfig::new().init(), 0.1, &batch(trainer.device()));
     let Err(refused) = step else { panic!("it was not refused") };
     assert_eq!(refused.error, TrainError::PenaltyPrecision);

@@ -8,7 +8,7 @@ use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
     Param,
 };
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 
 use crate::train::TrainError;
 
@@ -55,11 +55,14 @@ pub trait AfterStep<C>: Debug + Send + Sync {
     fn check(&self) -> Result<(), TrainError>;
 
     /// What is kept after optimiser step number `step`, from 1: `kept` is what was kept before, the model itself
-    /// at first, and `trained` the model after the step. Both are in evaluation mode and in no graph.
+    /// at first, and `trained` the model after the step. Both are in evaluation mode and in no graph. In a
+    /// [run](crate::train::Run) `kept` is in single precision, whatever the model trains in: small steps of an average
+    /// are nothing in half.
     fn after_step(&self, kept: C, trained: &C, step: u64) -> C;
 }
 
-/// `kept` moved by `share`, from 0 to 1, of the way to `trained`: every parameter and running statistic.
+/// `kept` moved by `share`, from 0 to 1, of the way to `trained`: every parameter and running statistic, in the type of
+/// float that `kept` has.
 /// With a share of 1 / n after the n-th step it is the mean of n models.
 #[must_use]
 pub fn blend<C: Module>(kept: C, trained: &C, share: f64) -> C {
@@ -80,12 +83,28 @@ pub fn blend<C: Module>(kept: C, trained: &C, share: f64) -> C {
             let trained =
                 self.trained.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
             let Some(trained) = trained else { return param }; // of another module: left alone
-            param.map(|kept| kept.clone() + (*trained - kept).mul_scalar(self.share))
+            param.map(|kept| {
+                kept.clone() + (trained.cast(kept.dtype()) - kept).mul_scalar(self.share)
+            })
         }
     }
     let mut found = Collect::default();
     trained.visit(&mut found);
     kept.map(&mut Blend { trained: found.0.into_iter(), share })
+}
+
+/// The model with every parameter and running statistic in single precision.
+fn in_single_precision<C: Module>(model: C) -> C {
+    struct Single;
+    impl ModuleMapper for Single {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|value| match value.dtype() {
+                DType::F32 => value,
+                _ => value.cast(FloatDType::F32),
+            })
+        }
+    }
+    model.map(&mut Single)
 }
 
 /// The model that is kept beside the trained one, and who keeps it; nothing at all in most trainings.
@@ -113,7 +132,11 @@ impl<C: Module> Kept<C> {
         after_step: Option<Arc<dyn AfterStep<C>>>,
         accumulated: u64,
     ) -> Self {
-        Self(after_step.map(|after_step| (model.valid(), By { after_step, accumulated })))
+        Self(
+            after_step.map(|after_step| {
+                (in_single_precision(model.valid()), By { after_step, accumulated })
+            }),
+        )
     }
 
     /// The model that is kept.

@@ -11,8 +11,7 @@ use crate::train::TrainError;
 ///
 /// Rebuffi et al., "Data augmentation can improve robustness", NeurIPS 2021, for adversarial training. The decay warms
 /// up as in their program and TensorFlow's: at step t it is at most (1 + t) / (10 + t), so that a short training
-/// forgets its first weights. The average is in the model's own type of float: in half precision a decay near 1 moves
-/// it by less than can be told from nothing.
+/// forgets its first weights.
 ///
 /// ```no_run
 /// # use burn::module::Module;
