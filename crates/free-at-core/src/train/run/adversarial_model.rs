@@ -63,7 +63,7 @@ impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
 
     /// The classifier to use: the model that was kept beside the trained one, where one was, and else that.
     pub fn into_classifier(self) -> C {
-        self.kept.into_model().unwrap_or(self.model)
+        self.kept.model().unwrap_or(self.model)
     }
 
     /// The classifier with the weights that were trained, whatever was kept beside it.
@@ -72,8 +72,8 @@ impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
     }
 
     /// What validation and the guard see.
-    fn shown(&self) -> &C {
-        self.kept.model().unwrap_or(&self.model)
+    fn shown(&self) -> C {
+        self.kept.model().unwrap_or_else(|| self.model.clone())
     }
 
     fn take_step(
@@ -150,7 +150,7 @@ where
         if let Err(error) = model.check_input(&batch.sample_shape()) {
             return ValidationOutput { clean: self.refused(error.into(), &batch), robust: None };
         }
-        let logits = precision::logits(model, batch.inputs(), precision::of(model));
+        let logits = precision::logits(&model, batch.inputs(), precision::of(&model));
         // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
         let loss = Objective::CrossEntropy
             .values(logits.clone(), &batch.untargeted())
@@ -168,7 +168,7 @@ where
     /// What the probe finds, where it is this batch's turn. An error ends the training.
     fn robust(&self, batch: &Batch<D>) -> Option<RobustCount> {
         let probe = self.probe.as_ref()?;
-        let measured = probe.measure(self.shown(), batch, self.state.passes());
+        let measured = probe.measure(&self.shown(), batch, self.state.passes());
         measured.unwrap_or_else(|error| {
             self.session.fail(error.into());
             None

@@ -10,6 +10,7 @@ use burn::module::{
 };
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 
+use crate::model::precision;
 use crate::train::TrainError;
 
 /// Keeps a second model beside the one that is trained: an average of its weights, say. It is asked after every
@@ -56,8 +57,8 @@ pub trait AfterStep<C>: Debug + Send + Sync {
 
     /// What is kept after optimiser step number `step`, from 1: `kept` is what was kept before, the model itself
     /// at first, and `trained` the model after the step. Both are in evaluation mode and in no graph. In a
-    /// [run](crate::train::Run) `kept` is in single precision, whatever the model trains in: small steps of an average
-    /// are nothing in half.
+    /// [run](crate::train::Run) the parameters of `kept` are in single precision, whatever the model trains in: small
+    /// steps of an average are nothing in half. They are in half again when the model is shown, so it is not for use here.
     fn after_step(&self, kept: C, trained: &C, step: u64) -> C;
 }
 
@@ -93,32 +94,41 @@ pub fn blend<C: Module>(kept: C, trained: &C, share: f64) -> C {
     kept.map(&mut Blend { trained: found.0.into_iter(), share })
 }
 
-/// The model with every parameter and running statistic in single precision.
-fn in_single_precision<C: Module>(model: C) -> C {
-    struct Single;
-    impl ModuleMapper for Single {
+/// The model with every parameter and running statistic in this type of float.
+fn in_precision<C: Module>(model: C, dtype: DType) -> C {
+    struct Cast(FloatDType);
+    impl ModuleMapper for Cast {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            param.map(|value| match value.dtype() {
-                DType::F32 => value,
-                _ => value.cast(FloatDType::F32),
-            })
+            param.map(|value| value.cast(self.0))
         }
     }
-    model.map(&mut Single)
+    match dtype {
+        DType::F16 => model.map(&mut Cast(FloatDType::F16)),
+        DType::BF16 => model.map(&mut Cast(FloatDType::BF16)),
+        _ => model.map(&mut Cast(FloatDType::F32)),
+    }
+}
+
+/// Whether a model computes in half precision.
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
 }
 
 /// The model that is kept beside the trained one, and who keeps it; nothing at all in most trainings.
 ///
-/// Its record holds the model under `model`. It stays on its own device, whatever device copies of the trained
+/// Its record holds the model under `model`, in single precision where that has more than the model. It stays on its own
+/// device, whatever device copies of the trained
 /// model are sent to.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept<C>(Option<(C, By<C>)>);
 
-/// Who keeps it, and how many minibatches are accumulated for each optimiser step.
+/// Who keeps it, how many minibatches are accumulated for each optimiser step, and the type of float that the model
+/// computes in.
 #[derive(Debug, Clone)]
 struct By<C> {
     after_step: Arc<dyn AfterStep<C>>,
     accumulated: u64,
+    dtype: DType,
 }
 
 impl<C: Module> Kept<C> {
@@ -132,20 +142,24 @@ impl<C: Module> Kept<C> {
         after_step: Option<Arc<dyn AfterStep<C>>>,
         accumulated: u64,
     ) -> Self {
-        Self(
-            after_step.map(|after_step| {
-                (in_single_precision(model.valid()), By { after_step, accumulated })
-            }),
-        )
+        let dtype = precision::of(model);
+        Self(after_step.map(|after_step| {
+            let kept = if is_half(dtype) { DType::F32 } else { dtype };
+            let model = match kept == dtype {
+                true => model.valid(),
+                false => in_precision(model.valid(), kept),
+            };
+            (model, By { after_step, accumulated, dtype })
+        }))
     }
 
-    /// The model that is kept.
-    pub(crate) fn model(&self) -> Option<&C> {
-        self.0.as_ref().map(|(model, _)| model)
-    }
-
-    pub(crate) fn into_model(self) -> Option<C> {
-        self.0.map(|(model, _)| model)
+    /// The model that is kept, in the type of float that it computes in.
+    pub(crate) fn model(&self) -> Option<C> {
+        let (model, by) = self.0.as_ref()?;
+        Some(match is_half(by.dtype) {
+            true => in_precision(model.valid(), by.dtype), // whose running statistics are its own
+            false => model.clone(),
+        })
     }
 
     /// After an optimiser step, when so many minibatches have been descended on.
@@ -165,7 +179,7 @@ impl<C: Module> Kept<C> {
 
 impl<C: Module> Module for Kept<C> {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        if let Some(model) = self.model() {
+        if let Some((model, _)) = &self.0 {
             visitor.enter_module("model", "Kept");
             model.visit(visitor);
             visitor.exit_module("model", "Kept");
