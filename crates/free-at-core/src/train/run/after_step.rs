@@ -85,7 +85,9 @@ pub fn blend<C: Module>(kept: C, trained: &C, share: f64) -> C {
                 self.trained.next().and_then(|tensor| tensor.downcast::<Tensor<D>>().ok());
             let Some(trained) = trained else { return param }; // of another module: left alone
             param.map(|kept| {
-                kept.clone() + (trained.cast(kept.dtype()) - kept).mul_scalar(self.share)
+                // With several devices running statistics are on the one that wrote them last.
+                let trained = trained.to_device(&kept.device()).cast(kept.dtype());
+                kept.clone() + (trained - kept).mul_scalar(self.share)
             })
         }
     }
