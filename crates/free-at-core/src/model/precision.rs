@@ -21,6 +21,11 @@ pub(crate) fn of(model: &impl Module) -> DType {
     first.0.unwrap_or(DType::F32)
 }
 
+/// Whether this is a type of half precision.
+pub(crate) fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
+}
+
 /// The logits of a model that computes in `dtype`, in single precision where that has less. Gradients
 /// pass through both conversions.
 pub(crate) fn logits<C: Classifier<D> + ?Sized, const D: usize>(

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::adversary::{Adversary, ModelMode};
 use super::interface::{Descend, Method};
-use super::observer::Phase;
+use super::noisy_ascent;
 use super::step::{Descent, Step};
-use crate::attack::ascent::Ascent;
 use crate::error::Error;
 use crate::model::classifier::Trainable;
 use crate::rows::{class_mask, of_class};
@@ -15,10 +14,6 @@ use crate::threat::objective::Objective;
 use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
 
-/// The length of a step, unless the adversary says so: 0.007 at ε = 0.031, as in the authors' program.
-const STEP_OF_EPSILON: f64 = 0.007 / 0.031;
-/// The start of the ascent is this times a normal number.
-const NOISE: f64 = 0.001;
 /// What the program adds to a probability before it takes its logarithm.
 const TINY: f64 = 1e-12;
 /// What it takes a probability from, for a logarithm and for a weight.
@@ -108,14 +103,10 @@ impl<const D: usize> Descend<D> for MartConfig {
     fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
         let frozen = step.frozen(&self.adversary, ModelMode::Evaluation);
         let task = step.task(&self.adversary, &frozen)?;
-        let noise = task.draws().normal(step.inputs().dims(), &step.inputs().device());
-        let ascent = Ascent::new(self.steps, step.step_size(&self.adversary, STEP_OF_EPSILON));
-        let adversarial = ascent.climb(
-            &task,
-            Some(task.allowed().project(task.inputs(), noise.mul_scalar(NOISE))),
-            |logits| Objective::CrossEntropy.values(logits, task.goal()),
-            |seen, found| step.show(Phase::Ascent, (seen, &found.gradient, &found.logits)),
-        )?;
+        let adversarial =
+            noisy_ascent::climb(step, &task, (&self.adversary, self.steps), |logits| {
+                Objective::CrossEntropy.values(logits, task.goal())
+            })?;
         step.descend_on([step.inputs(), adversarial], |[natural, adversarial]| {
             let labels = step.batch().labels();
             let (p, log_p) = (softmax(natural.clone(), 1), log_softmax(natural, 1));

@@ -9,6 +9,7 @@ pub(crate) mod interface;
 pub(crate) mod mart;
 pub(crate) mod mep;
 pub(crate) mod n_fgsm;
+pub(crate) mod noisy_ascent;
 pub(crate) mod observer;
 pub(crate) mod penalty;
 pub(crate) mod standard;

@@ -1,6 +1,6 @@
 //! A penalty on the gradient in the input.
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -85,7 +85,7 @@ impl GradientPenalty {
         goal: &Goal,
     ) -> Result<Tensor<1>, TrainError> {
         let dtype = precision::of(model);
-        if matches!(dtype, DType::F16 | DType::BF16) {
+        if precision::is_half(dtype) {
             return Err(TrainError::PenaltyPrecision);
         }
         let seen = inputs.clone().without_autodiff();

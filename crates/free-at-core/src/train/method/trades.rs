@@ -6,18 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::adversary::{Adversary, ModelMode};
 use super::interface::{Descend, Method};
-use super::observer::Phase;
+use super::noisy_ascent;
 use super::step::{Descent, Step};
-use crate::attack::ascent::Ascent;
 use crate::error::Error;
 use crate::model::classifier::Trainable;
 use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
-
-/// The length of a step, unless the adversary says so: 0.007 at ε = 0.031, as in the authors' program.
-const STEP_OF_EPSILON: f64 = 0.007 / 0.031;
-/// The start of the ascent is this times a normal number: at the input itself the gradient is zero.
-const NOISE: f64 = 0.001;
 
 /// Configuration of TRADES: cross-entropy at the input and β · KL(p(x) ‖ p(x′)), where x′ comes from steps of ascent on
 /// that divergence.
@@ -103,14 +97,10 @@ impl<const D: usize> Descend<D> for TradesConfig {
         let frozen = step.frozen(&self.adversary, ModelMode::Evaluation);
         let task = step.task(&self.adversary, &frozen)?;
         let natural = task.logits(step.inputs())?;
-        let noise = task.draws().normal(step.inputs().dims(), &step.inputs().device());
-        let ascent = Ascent::new(self.steps, step.step_size(&self.adversary, STEP_OF_EPSILON));
-        let adversarial = ascent.climb(
-            &task,
-            Some(task.allowed().project(task.inputs(), noise.mul_scalar(NOISE))),
-            |logits| Ok(divergence(step.constant(natural.clone(), &logits), logits)),
-            |seen, found| step.show(Phase::Ascent, (seen, &found.gradient, &found.logits)),
-        )?;
+        let adversarial =
+            noisy_ascent::climb(step, &task, (&self.adversary, self.steps), |logits| {
+                Ok(divergence(step.constant(natural.clone(), &logits), logits))
+            })?;
         step.descend_on([step.inputs(), adversarial], |[natural, adversarial]| {
             let apart = divergence(natural.clone(), adversarial).mul_scalar(self.beta);
             Ok(step.cross_entropy(natural)? + apart)

@@ -156,7 +156,7 @@ where
             .values(logits.clone(), &batch.untargeted())
             .map_or_else(|_| Tensor::full([1], f32::NAN, &batch.device()), |values| values.mean());
         let clean = ClassificationOutput::new(loss, logits, batch.labels());
-        ValidationOutput { clean, robust: self.robust(&batch) }
+        ValidationOutput { clean, robust: self.robust(&model, &batch) }
     }
 }
 
@@ -166,9 +166,9 @@ where
     M: Descend<D>,
 {
     /// What the probe finds, where it is this batch's turn. An error ends the training.
-    fn robust(&self, batch: &Batch<D>) -> Option<RobustCount> {
+    fn robust(&self, shown: &C, batch: &Batch<D>) -> Option<RobustCount> {
         let probe = self.probe.as_ref()?;
-        let measured = probe.measure(&self.shown(), batch, self.state.passes());
+        let measured = probe.measure(shown, batch, self.state.passes());
         measured.unwrap_or_else(|error| {
             self.session.fail(error.into());
             None

@@ -111,11 +111,6 @@ fn in_precision<C: Module>(model: C, dtype: DType) -> C {
     }
 }
 
-/// Whether a model computes in half precision.
-fn is_half(dtype: DType) -> bool {
-    matches!(dtype, DType::F16 | DType::BF16)
-}
-
 /// The model that is kept beside the trained one, and who keeps it; nothing at all in most trainings.
 ///
 /// Its record holds the model under `model`, in single precision where that has more than the model. It stays on its own
@@ -146,10 +141,9 @@ impl<C: Module> Kept<C> {
     ) -> Self {
         let dtype = precision::of(model);
         Self(after_step.map(|after_step| {
-            let kept = if is_half(dtype) { DType::F32 } else { dtype };
-            let model = match kept == dtype {
-                true => model.valid(),
-                false => in_precision(model.valid(), kept),
+            let model = match precision::is_half(dtype) {
+                true => in_precision(model.valid(), DType::F32),
+                false => model.valid(),
             };
             (model, By { after_step, accumulated, dtype })
         }))
@@ -158,7 +152,7 @@ impl<C: Module> Kept<C> {
     /// The model that is kept, in the type of float that it computes in.
     pub(crate) fn model(&self) -> Option<C> {
         let (model, by) = self.0.as_ref()?;
-        Some(match is_half(by.dtype) {
+        Some(match precision::is_half(by.dtype) {
             true => in_precision(model.valid(), by.dtype), // whose running statistics are its own
             false => model.clone(),
         })
