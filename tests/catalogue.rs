@@ -54,7 +54,7 @@ macro_rules! for_each_method {
         $test(StandardConfig::new(), $($argument),*);
         $test(FreeConfig::new(adversary()).with_replays(3), $($argument),*);
         let remembering = FreeConfig::new(adversary()).with_memory($crate::nets::SAMPLES);
-        $test(remembering.with_replays(3).with_consistency(1.0), $($argument),*);
+        $test(remembering.with_replays(3), $($argument),*);
         $test(AdversarialConfig::new(adversary(), Pgd::new(2)), $($argument),*);
         $test(FastConfig::new(adversary()), $($argument),*);
         $test(free_at::train::NoiseFgsmConfig::new(adversary()), $($argument),*);

@@ -6,8 +6,8 @@ use std::time::Instant;
 use burn::data::dataloader::DataLoader;
 use free_at::Trainable;
 use free_at::prelude::*;
-use free_at::recipe::{Decayed, Length, Rate, SgdRecipe};
-use free_at::train::{AfterStep, Descend, Ema};
+use free_at::recipe::{Additions, Decayed, Length, Rate, SgdRecipe};
+use free_at::train::Descend;
 
 use crate::progress::Progress;
 
@@ -22,8 +22,6 @@ pub struct Plan {
     pub rate: Rate,
     /// The optimiser.
     pub sgd: SgdRecipe,
-    /// The average of the weights that is the result, if it is one.
-    pub average: Option<Ema>,
 }
 
 /// A trained model and what it took.
@@ -44,14 +42,17 @@ impl Plan {
     /// Momentum 0.9, weight decay 5e-4, and a learning rate that falls from this one along half a cosine.
     pub fn cosine(epochs: usize, batch: usize, rate: f64) -> Self {
         let sgd = SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All };
-        Self { epochs, batch, rate: Rate::Cosine { rate }, sgd, average: None }
+        Self { epochs, batch, rate: Rate::Cosine { rate }, sgd }
     }
 
-    /// That of a recipe whose length is in epochs.
+    /// That of a recipe whose length is in epochs, without additions.
     pub fn of(recipe: &Recipe) -> Option<Self> {
         let Length::Epochs(epochs) = recipe.length else { return None };
+        if recipe.additions != Additions::default() {
+            return None;
+        }
         let (batch, rate, sgd) = (recipe.batch_size, recipe.rate.clone(), recipe.sgd);
-        Some(Self { epochs, batch, rate, sgd, average: recipe.average() })
+        Some(Self { epochs, batch, rate, sgd })
     }
 
     /// Trains `model` on minibatches that are on the trainer's device.
@@ -73,7 +74,6 @@ impl Plan {
         let progress = Progress::new(&trainer.name(), steps);
         let start = Instant::now();
         let mut taken = 0;
-        let mut kept = self.average.map(|average| (model.valid(), average));
         for _ in 0..trainer.passes(self.epochs) {
             for batch in batches.iter() {
                 let batch = batch?;
@@ -82,9 +82,6 @@ impl Plan {
                     taken += 1;
                     let (next, step) = trainer.step(model, &mut optimizer, rate, &batch)?;
                     model = next;
-                    kept = kept.map(|(kept, average)| {
-                        (average.after_step(kept, &model.valid(), taken as u64), average)
-                    });
                     progress.advance(&step.loss);
                 }
             }
@@ -95,7 +92,7 @@ impl Plan {
 
         Ok(Trained {
             method: trainer.name(),
-            model: kept.map_or_else(|| model.valid(), |(kept, _)| kept),
+            model: model.valid(),
             steps,
             gradient_computations: steps * trainer.gradient_computations(),
             seconds,

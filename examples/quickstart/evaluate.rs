@@ -32,7 +32,7 @@ pub(crate) fn under_attack(
     trained.iter().map(attack).collect()
 }
 
-/// Accuracy under CW-40 over epsilon: PGD on the margin, whose gradient label smoothing does not hide.
+/// Accuracy under CW-40 over epsilon: PGD on the margin.
 pub(crate) fn accuracy_by_epsilon(
     trained: &[Trained],
     threat: &ThreatModel,

@@ -22,13 +22,13 @@ impl Data {
         recipe: &Recipe,
         trainer: Trainer<M>,
     ) -> Result<Trained, Box<dyn Error>> {
-        let trainer = &trainer.smoothing_labels(recipe.label_smoothing)?;
         let device = trainer.device();
         let NetworkConfig::SmallCnn(network) = recipe.network.clone().with_seed(self.seed) else {
             return Err("the recipe of the digits has another network".into());
         };
-        let plan = Plan::of(recipe).ok_or("the recipe of the digits counts no epochs")?;
+        let plan = Plan::of(recipe)
+            .ok_or("the recipe of the digits counts no epochs, or adds to its method")?;
         let batches = self.train.loader(plan.batch, Some(self.seed), device)?;
-        plan.train(trainer, network.init(device), &batches)
+        plan.train(&trainer, network.init(device), &batches)
     }
 }

@@ -160,7 +160,8 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let changes = shown::changes(&trained, &threat, &data.test, (arguments.rows, *seed))?;
     println!("{changes}");
     let curves = shown::accuracy_by_epsilon(&trained, &threat, &*test, *seed)?;
-    let axes = Axes { x: "epsilon (L-infinity, standard deviations)", from: 0.0 };
+    let axes =
+        Axes { x: "epsilon (L-infinity, standard deviations)", from: 0.0, logarithmic: false };
     let plot = plot::draw_over("Accuracy under PGD-20", axes, &curves)?;
     files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     files::write(&out.join("changes.txt"), changes.as_bytes())?;

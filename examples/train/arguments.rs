@@ -63,6 +63,10 @@ pub(crate) struct Wanted {
     /// K: the ascent steps of K-PGD, TRADES and MART. Default: 7 for K-PGD, 10 for the others.
     #[arg(long, value_name = "K")]
     pub(crate) steps: Option<usize>,
+    /// Where Free-m keeps the input bounds. Default: as in the recipe.
+    #[arg(long, value_enum)]
+    #[serde(default)]
+    pub(crate) clamp: Option<Bounds>,
     /// The budget in L-infinity: a number, or a fraction such as 8/255. Default: the recipe's.
     #[arg(long)]
     pub(crate) epsilon: Option<Epsilon>,
@@ -96,6 +100,10 @@ pub(crate) struct Wanted {
     /// The highest learning rate of the recipe's schedule. Default: the recipe's.
     #[arg(long, value_name = "RATE")]
     pub(crate) learning_rate: Option<f64>,
+    /// Adds this times each weight to its gradient. Default: the recipe's.
+    #[arg(long, value_name = "DECAY")]
+    #[serde(default)]
+    pub(crate) weight_decay: Option<f64>,
     /// The seed of the weights, the order of the data, the augmentation and the attacks.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -141,9 +149,10 @@ pub(crate) struct Additions {
     #[arg(long)]
     #[serde(default)]
     pub(crate) memory: bool,
-    /// Free-m adds this times the mean square of what the logits changed by since the replay before.
-    #[arg(long, value_name = "LAMBDA")]
-    pub(crate) consistency: Option<f64>,
+    /// Mixes this share of the minibatches by CutMix, 0.5 say: a rectangle of each image is that of another.
+    #[arg(long, value_name = "SHARE")]
+    #[serde(default)]
+    pub(crate) cutmix: Option<f64>,
     /// Gives this share of every label to all classes alike.
     #[arg(long, value_name = "SHARE")]
     pub(crate) label_smoothing: Option<f64>,
@@ -165,6 +174,17 @@ pub(crate) enum AttackedIn {
     Evaluation,
     /// Statistics of the batch, dropout.
     Training,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Bounds {
+    /// The model sees clamp(x + δ); δ is kept in the ε-ball alone.
+    InForward,
+    /// δ is limited after each replay, so that x + δ is within the bounds.
+    OnUpdate,
+    /// δ is limited before each replay, so that x + δ is within the bounds.
+    BeforeForward,
 }
 
 fn at_least_one() -> impl TypedValueParser<Value = usize> {
@@ -224,6 +244,9 @@ pub(crate) enum OnOverfitting {
 pub(crate) enum Suite {
     /// PGD-20, PGD-100 with 5 restarts, AutoAttack.
     Full,
+    /// AutoAttack alone, as published.
+    #[value(name = "autoattack")]
+    AutoAttack,
     /// PGD-20.
     Quick,
 }

@@ -28,5 +28,5 @@ pub(crate) fn draw(
             .filter_map(|line| Some((line.epoch as f64, line.metrics.get(metric)? / 100.0)))
             .collect(),
     });
-    plot::draw_over(title, Axes { x: "pass over the data", from: 0.0 }, &curves)
+    plot::draw_over(title, Axes { x: "pass over the data", from: 0.0, logarithmic: false }, &curves)
 }

@@ -54,6 +54,7 @@ pub(crate) fn load(wanted: &Wanted, recipe: &Recipe) -> Result<Data, Box<dyn Err
             (still(plain)?, train, still(test)?)
         }
     };
+    let train = train.with_cutmix(recipe.additions.cutmix)?;
     const MOST: usize = 1_000;
     let held_out = wanted.held_out.unwrap_or((plain.len() / 10).min(MOST));
     // The same seed draws the same images from both.

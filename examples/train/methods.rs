@@ -37,8 +37,7 @@ pub(crate) fn train(run: &Run, device: Device) -> Result<(), Box<dyn Error>> {
             let config = FreeConfig::new(stepping)
                 .with_replays(recipe.replays)
                 .with_clamp(recipe.clamp)
-                .with_batch_size(rows)
-                .with_consistency(recipe.consistency);
+                .with_batch_size(rows);
             let config = match additions.memory {
                 true => config.with_memory(run.data.samples()),
                 false => config,
@@ -83,7 +82,7 @@ fn trainer<M: Method>(
     device: Device,
     settings: &Settings,
 ) -> Result<Trainer<M>, TrainError> {
-    let smoothing = settings.recipe.label_smoothing;
+    let smoothing = settings.recipe.additions.label_smoothing;
     let trainer = Trainer::new(method, device)?.smoothing_labels(smoothing)?;
     match settings.wanted.additions.awp {
         Some(gamma) => trainer.perturbing_weights(WeightPerturbation::new(gamma)),
@@ -92,7 +91,7 @@ fn trainer<M: Method>(
 }
 
 /// Refuses what the method would pass over.
-fn check(Wanted { method, additions, steps, .. }: &Wanted) -> Result<(), String> {
+fn check(Wanted { method, additions, steps, clamp, .. }: &Wanted) -> Result<(), String> {
     use MethodName::{Fast, Free, Mart, Mep, NFgsm, Pgd, Trades};
     let only = |asked: bool, name: &str, methods: &[MethodName]| match asked
         && !methods.contains(method)
@@ -103,7 +102,7 @@ fn check(Wanted { method, additions, steps, .. }: &Wanted) -> Result<(), String>
         false => Ok(()),
     };
     only(additions.memory, "memory", &[Free])?;
-    only(additions.consistency.is_some(), "consistency", &[Free])?;
+    only(clamp.is_some(), "clamp", &[Free])?;
     only(additions.beta.is_some(), "beta", &[Trades, Mart, Mep])?;
     only(steps.is_some(), "steps", &[Pgd, Trades, Mart])?;
     only(additions.attacked_in.is_some(), "attacked-in", &[Pgd, Fast, NFgsm, Trades, Mart])?;

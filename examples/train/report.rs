@@ -48,14 +48,13 @@ pub(crate) fn finish(run: &Run, method: &str, stopper: Interrupter) -> Result<()
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         });
+    let auto = AutoAttack::standard().for_classes(run.data.test.classes());
+    let auto = auto.with_compaction().attacks();
     let evaluation = match run.settings.wanted.attacks {
         Suite::Quick => evaluation.attack(Pgd::new(20)),
+        Suite::AutoAttack => evaluation.attacks(auto),
         Suite::Full => {
-            let auto = AutoAttack::standard().for_classes(run.data.test.classes());
-            evaluation
-                .attack(Pgd::new(20))
-                .attack(Pgd::new(100).with_restarts(5))
-                .attacks(auto.with_compaction().attacks())
+            evaluation.attack(Pgd::new(20)).attack(Pgd::new(100).with_restarts(5)).attacks(auto)
         }
     };
     println!("{file} on test images:");

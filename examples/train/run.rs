@@ -71,7 +71,7 @@ impl Run<'_> {
         let minibatches = self.settings.minibatches(data)?;
         let model = recipe.model(trainer.device())?;
         say_where_it_goes_on(&Checkpoints::open(out.join("checkpoint"), &model)?);
-        let train = self.train_loader(trainer.device())?;
+        let train = self.loader_of(&data.train, trainer.device())?;
         let valid = if data.held_out.is_empty() { &data.test } else { &data.held_out };
         let valid = valid.loader(recipe.batch_size, None, trainer.device())?;
         let passes = recipe.passes(trainer.replays(), minibatches);
@@ -91,7 +91,7 @@ impl Run<'_> {
             false => run,
         };
         let additions = &self.settings.wanted.additions;
-        let run = match (recipe.average(), additions.swa) {
+        let run = match (recipe.additions.average(), additions.swa) {
             (Some(average), _) => run.after_step(average),
             (None, Some(share)) => run.after_step(Swa::new(((share * steps as f64) as u64).max(1))),
             (None, None) => run,
@@ -130,7 +130,9 @@ impl Run<'_> {
         let model = match additions.swa {
             Some(_) => {
                 let model = trained.model.train();
-                reestimate_statistics(model, &*self.train_loader(trainer.device())?)?.valid()
+                let images = data.train.with_cutmix(0.0)?; // running statistics are for whole images
+                let images = self.loader_of(&images, trainer.device())?;
+                reestimate_statistics(model, &*images)?.valid()
             }
             None => trained.model,
         };
@@ -148,8 +150,9 @@ impl Run<'_> {
         println!("probe: PGD-10 on {samples} held-out images after {when}");
     }
 
-    fn train_loader(
+    fn loader_of(
         &self,
+        images: &ImageDataset,
         device: &Device,
     ) -> Result<Arc<dyn DataLoader<Batch<4>>>, Box<dyn Error>> {
         let recipe = &self.settings.recipe;
@@ -161,7 +164,7 @@ impl Run<'_> {
             )
             .into());
         }
-        let loading = self.data.train.loading(share).with_seed(self.settings.wanted.seed);
+        let loading = images.loading(share).with_seed(self.settings.wanted.seed);
         let loading = match self.arguments.workers {
             Some(workers) => loading.with_workers(workers),
             None => loading,

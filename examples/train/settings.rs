@@ -7,9 +7,10 @@ use free_at::files;
 use free_at::models::NormalizeConfig;
 use free_at::prelude::*;
 use free_at::recipe::{Length, Recipe};
+use free_at::train::Clamp;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::{Additions, DataSet, MethodName, Wanted};
+use crate::arguments::{Additions, Bounds, DataSet, MethodName, Wanted};
 use crate::data::Data;
 
 /// Of config.json.
@@ -62,15 +63,25 @@ impl Settings {
             recipe.replays = replays;
         }
         recipe.step_size = wanted.step_size.or(recipe.step_size);
+        recipe.clamp = match wanted.clamp {
+            Some(Bounds::InForward) => Clamp::InForward,
+            Some(Bounds::OnUpdate) => Clamp::OnUpdate,
+            Some(Bounds::BeforeForward) => Clamp::BeforeForward,
+            None => recipe.clamp,
+        };
         recipe.length = wanted.epochs.map_or(recipe.length, Length::Epochs);
         recipe.batch_size = wanted.batch_size.unwrap_or(recipe.batch_size);
         if let Some(rate) = wanted.learning_rate {
             recipe.rate = recipe.rate.with_highest(rate);
         }
-        let Additions { label_smoothing, consistency, ema, swa, .. } = wanted.additions;
-        recipe.label_smoothing = label_smoothing.unwrap_or(recipe.label_smoothing);
-        recipe.consistency = consistency.unwrap_or(recipe.consistency);
-        recipe.ema = if swa.is_some() { None } else { ema.or(recipe.ema) };
+        if let Some(decay) = wanted.weight_decay {
+            recipe.sgd.weight_decay = decay;
+        }
+        let Additions { label_smoothing, cutmix, ema, swa, .. } = wanted.additions;
+        let added = &mut recipe.additions;
+        added.label_smoothing = label_smoothing.unwrap_or(added.label_smoothing);
+        added.cutmix = cutmix.unwrap_or(added.cutmix);
+        added.ema = if swa.is_some() { None } else { ema.or(added.ema) };
         recipe.check()?;
         if let Some(share) = swa.filter(|share| !(0.0..1.0).contains(share)) {
             return Err(

@@ -207,6 +207,15 @@ pub enum Error {
         classes: usize,
     },
 
+    /// A second class that counts less than nothing, or more than the label.
+    #[error(
+        "a second class counts from 0 to 1/2 of a sample, found {share}: the label is that of the larger part"
+    )]
+    Share {
+        /// The share found.
+        share: f32,
+    },
+
     /// An input that is NaN or infinite.
     #[error("sample {sample} holds {value}: inputs must be finite numbers")]
     InputNotFinite {

@@ -1,14 +1,18 @@
 //! Labelled images, in memory or in files.
 
+mod cutmix;
 mod minibatches;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::data::dataset::{Dataset, DatasetError};
+#[cfg(doc)]
+use free_at_core::Batch;
 use free_at_core::{Bounds, Error, check_samples};
 use serde::{Deserialize, Serialize};
 
+use self::cutmix::CutMix;
 use crate::error::DataError;
 use crate::order::shuffled;
 use crate::source::{Memory, Pixels, Raster, Source, SourceShape};
@@ -49,6 +53,7 @@ pub struct ImageDataset {
     /// Of the source, by index; all, if there is none.
     chosen: Option<Arc<[usize]>>,
     transforms: Arc<[Transform]>,
+    cutmix: CutMix,
     shape: [usize; 3],
     names: Arc<[String]>,
     skipped: Arc<Mutex<BTreeSet<String>>>,
@@ -117,6 +122,7 @@ impl ImageDataset {
             source: Arc::new(memory),
             chosen: None,
             transforms: Arc::new([]),
+            cutmix: CutMix::default(),
             shape,
             names: names.into(),
             skipped: Arc::default(),
@@ -134,6 +140,7 @@ impl ImageDataset {
             source: Arc::new(source),
             chosen: None,
             transforms: transforms.into(),
+            cutmix: CutMix::default(),
             shape,
             names: names.into(),
             skipped: Arc::default(),
@@ -216,6 +223,18 @@ impl ImageDataset {
     pub fn with_transforms(&self, transforms: Vec<Transform>) -> Result<Self, DataError> {
         let shape = transformed(self.source.shape(), &transforms)?;
         Ok(Self { transforms: transforms.into(), shape, ..self.clone() })
+    }
+
+    /// The same images, of which loaders with a seed [mix](Batch::mixed) this share of the minibatches by CutMix
+    /// ("Regularization strategy to train strong classifiers with localizable features", Yun et al., ICCV 2019;
+    /// Rebuffi et al., NeurIPS 2021, for adversarial training, where it wants an average of the weights beside it): a
+    /// rectangle of each image is that of another, and both classes count by area. 0 for none, the default; 0.5 in the
+    /// authors' program.
+    ///
+    /// # Errors
+    /// [`DataError::Transform`] for a share that is not from 0 to 1.
+    pub fn with_cutmix(&self, share: f64) -> Result<Self, DataError> {
+        Ok(Self { cutmix: CutMix::new(share)?, ..self.clone() })
     }
 
     /// Images that did not decode and were left out so far, by name.

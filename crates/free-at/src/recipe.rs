@@ -1,6 +1,7 @@
 //! Published training recipes: network, optimiser, schedule, augmentation, batch and Free
 //! configuration together, under the name of the program that they are from.
 
+mod additions;
 mod error;
 mod rate;
 mod schedule;
@@ -9,12 +10,13 @@ mod sgd_recipe;
 use std::fmt;
 
 use burn::tensor::Device;
-use free_at_core::train::{Adversary, Clamp, Ema, FreeConfig};
+use free_at_core::train::{Adversary, Clamp, FreeConfig};
 use free_at_core::{Epsilon, ThreatModel};
 use free_at_data::Transform;
 use free_at_models::{Network, NetworkConfig, NormalizeConfig, Normalized};
 use serde::{Deserialize, Serialize};
 
+pub use additions::Additions;
 pub use error::RecipeError;
 pub use rate::Rate;
 pub use schedule::{Schedule, StepSchedule};
@@ -50,15 +52,9 @@ pub struct Recipe {
     pub step_size: Option<Epsilon>,
     /// Where Free-m keeps the input bounds.
     pub clamp: Clamp,
-    /// The share of every label that goes to all classes alike, whatever the method; 0 for none.
-    #[serde(default)]
-    pub label_smoothing: f64,
-    /// λ of Free-m's consistency between replays; 0 for none.
-    #[serde(default)]
-    pub consistency: f64,
-    /// The decay of an average of the weights, which is what is kept; none if that is the last weights.
-    #[serde(default)]
-    pub ema: Option<f64>,
+    /// What is added to the method.
+    #[serde(flatten)]
+    pub additions: Additions,
     /// The optimiser.
     pub sgd: SgdRecipe,
     /// The learning rate over the training.
@@ -123,9 +119,7 @@ impl Recipe {
             replays: 8,
             step_size: None,
             clamp: Clamp::InForward,
-            label_smoothing: 0.0,
-            consistency: 0.0,
-            ema: None,
+            additions: Additions::default(),
             sgd: SgdRecipe { momentum: 0.9, weight_decay: 2e-4, decayed: Decayed::Weights },
             rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![0.5, 0.75] },
             transforms: vec![Transform::PadCrop { pad: 2 }, Transform::Flip],
@@ -147,9 +141,7 @@ impl Recipe {
             replays: 4,
             step_size: None,
             clamp: Clamp::InForward,
-            label_smoothing: 0.0,
-            consistency: 0.0,
-            ema: None,
+            additions: Additions::default(),
             sgd: SgdRecipe { momentum: 0.9, weight_decay: 1e-4, decayed: Decayed::All },
             rate: Rate::EveryEpochs { rate: 0.1, factor: 0.1, epochs: 30 },
             transforms: vec![Transform::RandomResizedCrop { size: 224 }, Transform::Flip],
@@ -178,9 +170,7 @@ impl Recipe {
             replays: 8,
             step_size: None,
             clamp: Clamp::OnUpdate,
-            label_smoothing: 0.0,
-            consistency: 0.0,
-            ema: None,
+            additions: Additions::default(),
             sgd: SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Triangle { peak: 0.04 },
             transforms: vec![Transform::PadCrop { pad: 4 }, Transform::Flip],
@@ -199,18 +189,15 @@ impl Recipe {
             network: NetworkConfig::MnistCnn(free_at_models::MnistCnnConfig::new(10)),
             transforms: Vec::new(),
             rate: Rate::Cosine { rate: 0.05 },
-            label_smoothing: 0.0,
-            consistency: 0.0,
-            ema: None,
+            clamp: Clamp::OnUpdate, // as that program has it
             batch_size: 128,
             length: Length::Epochs(16),
             ..Self::digits()
         }
     }
 
-    /// Ours, the quickstart's: Free-8 with ε = 0.1 on the embedded digits, 128 epochs divided by m, with what costs
-    /// no gradient and helps there (docs/results.md has the ablation): label smoothing, consistency and an average of
-    /// the weights.
+    /// Ours, the quickstart's: Free-8 with ε = 0.1 on the embedded digits, 128 epochs divided by m. Most of a digit's
+    /// pixels are black, so where the bounds are kept matters (see [`Clamp`]).
     pub fn digits() -> Self {
         // Not 16: strides of a power of two share cache lines, and a CPU then takes a third longer.
         let network = free_at_models::SmallCnnConfig::new(1, 10).with_width(14);
@@ -221,10 +208,8 @@ impl Recipe {
             threat: ThreatModel::linf(Epsilon::unit(0.1)),
             replays: 8,
             step_size: None,
-            clamp: Clamp::InForward,
-            label_smoothing: 0.2,
-            consistency: 10.0,
-            ema: Some(0.998),
+            clamp: Clamp::BeforeForward,
+            additions: Additions::default(),
             sgd: SgdRecipe { momentum: 0.9, weight_decay: 5e-4, decayed: Decayed::All },
             rate: Rate::Cosine { rate: 0.2 },
             transforms: Vec::new(),
@@ -250,13 +235,7 @@ impl Recipe {
         use free_at_core::train::Method;
         self.free().check()?;
         self.sgd.check()?;
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let found = self.label_smoothing;
-            return Err(RecipeError::parameter("label smoothing", "from 0 to below 1", found));
-        }
-        if let Some(decay) = self.ema.filter(|decay| !(0.0..=1.0).contains(decay)) {
-            return Err(RecipeError::parameter("the decay of the average", "0 to 1", decay));
-        }
+        self.additions.check()?;
         if self.batch_size == 0 {
             return Err(RecipeError::parameter("the batch size", "at least 1", 0));
         }
@@ -285,12 +264,6 @@ impl Recipe {
             .with_replays(self.replays)
             .with_clamp(self.clamp)
             .with_batch_size(self.batch_size)
-            .with_consistency(self.consistency)
-    }
-
-    /// The average of the weights to keep, if the recipe has one.
-    pub fn average(&self) -> Option<Ema> {
-        self.ema.map(Ema::new)
     }
 
     /// Passes over data of so many minibatches, by a method that replays each so often (m for Free-m,
@@ -335,19 +308,6 @@ impl Recipe {
     }
 }
 
-impl Recipe {
-    /// In words.
-    fn additions(&self) -> String {
-        let smoothing = (self.label_smoothing > 0.0)
-            .then(|| format!("label smoothing {}", self.label_smoothing));
-        let consistency =
-            (self.consistency > 0.0).then(|| format!("consistency {}", self.consistency));
-        let ema = self.ema.map(|decay| format!("weights averaged with decay {decay}"));
-        let all: Vec<String> = smoothing.into_iter().chain(consistency).chain(ema).collect();
-        if all.is_empty() { "none".into() } else { all.join(", ") }
-    }
-}
-
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let listed = |transforms: &[Transform]| {
@@ -362,6 +322,7 @@ impl fmt::Display for Recipe {
         let clamp = match self.clamp {
             Clamp::InForward => "in the forward pass",
             Clamp::OnUpdate => "when the perturbation moves",
+            Clamp::BeforeForward => "before each forward pass",
         };
         let normalize = match &self.normalize {
             Some(NormalizeConfig { mean, std }) => format!("mean {mean:?}, std {std:?}"),
@@ -376,7 +337,7 @@ impl fmt::Display for Recipe {
                 "Free-m",
                 format!("m = {}, steps of {step_size:.5}, bounds kept {clamp}", self.replays),
             ),
-            ("additions", self.additions()),
+            ("additions", self.additions.to_string()),
             ("optimiser", self.sgd.to_string()),
             ("learning rate", self.rate.to_string()),
             ("augmentation", listed(&self.transforms)),

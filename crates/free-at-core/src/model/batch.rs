@@ -35,6 +35,8 @@ pub struct Batch<const D: usize> {
     indices: Option<Arc<[usize]>>,
     /// Tells minibatches apart; replays of one have one.
     serial: u64,
+    /// A second class of each sample, and what it counts.
+    mixed: Option<(Tensor<1, Int>, f32)>,
 }
 
 impl<const D: usize> Batch<D> {
@@ -59,7 +61,7 @@ impl<const D: usize> Batch<D> {
         }
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial })
+        Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial, mixed: None })
     }
 
     /// A batch of samples on the host, checked, then sent to `device`.
@@ -221,6 +223,31 @@ impl<const D: usize> Batch<D> {
         self.indices.as_deref()
     }
 
+    /// The batch, whose samples are each of a second class, too, as CutMix makes them: it counts `share` in the
+    /// cross-entropy that is descended, the label the rest. Attacks, penalties and other losses have the label alone;
+    /// Free-m and FGSM-MEP, which ascend what they descend, have both.
+    ///
+    /// # Errors
+    /// [`Error::BatchLength`], [`Error::Label`] where the classes are known, [`Error::Share`] for a share that is not
+    /// from 0 to 1/2: the label is that of the larger part.
+    pub fn mixed_with(self, labels: &[usize], share: f32) -> Result<Self, Error> {
+        if labels.len() != self.len() {
+            return Err(Error::BatchLength { inputs: self.len(), labels: labels.len() });
+        }
+        if !(0.0..=0.5).contains(&share) {
+            return Err(Error::Share { share });
+        }
+        let classes = self.classes.unwrap_or(usize::MAX);
+        let mut numbered = labels.iter().enumerate();
+        numbered.try_for_each(|(at, &label)| check_label(at, label as i64, classes))?;
+        Ok(Self { mixed: Some((on_device(labels, &self.device()), share)), ..self })
+    }
+
+    /// The second class of each sample, `[n]`, and what it counts, if they have one.
+    pub fn mixed(&self) -> Option<(Tensor<1, Int>, f32)> {
+        self.mixed.clone()
+    }
+
     /// A number that clones of this batch have, replays for example, and no other batch.
     pub fn serial(&self) -> u64 {
         self.serial
@@ -232,6 +259,7 @@ impl<const D: usize> Batch<D> {
         Self {
             inputs: self.inputs.to_device(device),
             labels: self.labels.to_device(device),
+            mixed: self.mixed.map(|(labels, share)| (labels.to_device(device), share)),
             ..self
         }
     }
@@ -313,74 +341,4 @@ fn check_inputs(sample: usize, values: &[f32], bounds: &Bounds) -> Result<(), Er
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn batch(samples: &[Vec<f32>], labels: &[usize]) -> Result<Batch<2>, Error> {
-        Batch::from_samples(samples, &[2], labels, 3, &Bounds::default(), &Device::flex())
-    }
-
-    #[test]
-    fn refuses_samples_that_are_no_batch() {
-        let good = vec![0.0, 1.0];
-        let cases = [
-            (batch(&[], &[]), Error::EmptyBatch),
-            (
-                batch(std::slice::from_ref(&good), &[0, 1]),
-                Error::BatchLength { inputs: 1, labels: 2 },
-            ),
-            (
-                batch(&[good.clone(), vec![0.5]], &[0, 1]),
-                Error::RaggedBatch { sample: 1, expected: 2, found: 1 },
-            ),
-            (batch(&[good], &[3]), Error::Label { sample: 0, label: 3, classes: 3 }),
-            (
-                batch(&[vec![0.0, 1.5]], &[0]),
-                Error::InputOutOfBounds { sample: 0, value: 1.5, low: 0.0, high: 1.0 },
-            ),
-        ];
-        for (found, expected) in cases {
-            assert_eq!(found.unwrap_err(), expected);
-        }
-        assert!(matches!(
-            batch(&[vec![0.0, f32::NAN]], &[0]),
-            Err(Error::InputNotFinite { sample: 0, .. })
-        ));
-        let wrong_rank = Batch::<4>::from_samples(
-            &[[0.0, 1.0]],
-            &[2],
-            &[0],
-            3,
-            &Bounds::default(),
-            &Device::flex(),
-        );
-        assert!(matches!(wrong_rank, Err(Error::SampleShape { .. })));
-    }
-
-    #[test]
-    fn checks_what_was_made_on_a_device() {
-        let device = Device::flex();
-        let make = |values: [f32; 2], label: i64| {
-            Batch::<2>::new(
-                Tensor::from_data([values], &device),
-                Tensor::from_data([label], &device),
-            )
-            .unwrap()
-            .check(3, &Bounds::default())
-        };
-        assert_eq!(make([0.0, 1.0], 2), Ok(()));
-        assert!(matches!(make([0.0, 1.0], -1), Err(Error::Label { label: -1, .. })));
-        assert!(matches!(make([0.0, -0.1], 0), Err(Error::InputOutOfBounds { .. })));
-        assert!(matches!(make([f32::INFINITY, 0.0], 0), Err(Error::InputNotFinite { .. })));
-    }
-
-    #[test]
-    fn refuses_tensors_that_do_not_belong_together() {
-        let device = Device::flex();
-        let labels = |n: i64| Tensor::<1, Int>::arange(0..n, &device);
-        let new = |n| Batch::new(Tensor::<2>::zeros([2, 4], &device), labels(n));
-        assert_eq!(new(3).unwrap_err(), Error::BatchLength { inputs: 2, labels: 3 });
-        let empty = Batch::new(Tensor::<2>::zeros([0, 4], &device), labels(0));
-        assert_eq!(empty.unwrap_err(), Error::EmptyBatch);
-    }
-}
+mod tests;

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 use free_at_core::{Batch, Bounds, Error};
 
 use super::ImageDataset;
+use super::cutmix::Mixed;
 use crate::error::DataError;
 use crate::loader;
 use crate::loading::Loading;
@@ -19,6 +20,7 @@ pub(crate) struct Assembled {
     labels: Vec<usize>,
     /// Where each image is in the source.
     places: Vec<usize>,
+    mixed: Option<Mixed>,
 }
 
 impl Assembled {
@@ -35,7 +37,11 @@ impl Assembled {
                 Batch::from_samples(&images, &shape, labels, classes, &Bounds::default(), device)?
             }
         };
-        Ok(batch.with_indices(self.places)?)
+        let batch = batch.with_indices(self.places)?;
+        match self.mixed {
+            Some(Mixed { labels, share }) => Ok(batch.mixed_with(&labels, share)?),
+            None => Ok(batch),
+        }
     }
 }
 
@@ -141,11 +147,14 @@ impl ImageDataset {
                 Err(error) => return Err(error),
             }
         }
-        let pixels = match floats.is_empty() {
+        let mut pixels = match floats.is_empty() {
             true => Pixels::Bytes(bytes),
             false => Pixels::Floats(floats),
         };
-        Ok(Assembled { pixels, labels, places })
+        let mixed = random.and_then(|random| {
+            self.cutmix.mix(&mut pixels, (&mut labels, &mut places), self.shape, random)
+        });
+        Ok(Assembled { pixels, labels, places, mixed })
     }
 
     /// Takes note of an image that does not decode.

@@ -49,6 +49,32 @@ fn passes_are_the_same_whatever_prepares_them() {
 }
 
 #[test]
+fn mixed_minibatches_are_the_same_whatever_prepares_them() {
+    let mixed = |workers: usize, seed: Option<u64>| {
+        let loading = dataset().with_cutmix(1.0).unwrap().loading(BATCH).with_workers(workers);
+        let loading = match seed {
+            Some(seed) => loading.with_seed(seed),
+            None => loading,
+        };
+        let loader = loading.build(&Device::flex()).unwrap();
+        let second = loader.iter().map(|batch| batch.unwrap().mixed());
+        let second: Vec<_> = second
+            .map(|mixed| mixed.map(|(labels, share)| (labels.try_into_vec_as::<i64>(), share)))
+            .map(|mixed| mixed.map(|(labels, share)| (labels.unwrap(), share)))
+            .collect();
+        (second, seen(loader.iter()))
+    };
+    let expected = mixed(0, Some(3));
+    assert!(expected.0.iter().flatten().count() > 2, "{:?}", expected.0);
+    assert_eq!(mixed(3, Some(3)), expected);
+    // Without a seed nothing is random.
+    let (second, images) = mixed(0, None);
+    assert!(second.iter().all(Option::is_none));
+    let still = dataset().loading(BATCH).build(&Device::flex()).unwrap();
+    assert_eq!(images, seen(still.iter()));
+}
+
+#[test]
 fn augmentation_does_not_depend_on_the_batch_an_image_is_in() {
     let by_image = |size: usize| {
         let loader = dataset().loading(size).with_seed(3).build(&Device::flex()).unwrap();

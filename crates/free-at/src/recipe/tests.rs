@@ -82,6 +82,11 @@ fn every_named_recipe_can_be_followed_written_and_read() {
         assert_eq!(recipe.name, name);
         let text = serde_json::to_string(&recipe).unwrap();
         assert_eq!(serde_json::from_str::<Recipe>(&text).unwrap(), recipe);
+        // Written before there were additions.
+        let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let fields = older.as_object_mut().unwrap();
+        ["label_smoothing", "cutmix", "ema"].map(|field| fields.remove(field).unwrap());
+        assert_eq!(serde_json::from_value::<Recipe>(older).unwrap(), recipe);
         let shown = recipe.to_string();
         assert!(shown.contains(name) && shown.contains("learning rate"), "{shown}");
     }
@@ -91,7 +96,7 @@ fn every_named_recipe_can_be_followed_written_and_read() {
 
 #[test]
 fn values_out_of_range_are_refused() {
-    let good = Recipe::digits;
+    let (good, plain) = (Recipe::digits, Additions::default());
     for wrong in [
         Recipe { batch_size: 0, ..good() },
         Recipe { replays: 0, ..good() },
@@ -101,6 +106,9 @@ fn values_out_of_range_are_refused() {
         Recipe { rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![1.5] }, ..good() },
         Recipe { rate: Rate::Shares { rate: 0.1, factor: 0.1, at: vec![0.7, 0.5] }, ..good() },
         Recipe { threat: ThreatModel::linf(Epsilon::unit(0.0)), ..good() },
+        Recipe { additions: Additions { label_smoothing: 1.0, ..plain }, ..good() },
+        Recipe { additions: Additions { cutmix: 1.1, ..plain }, ..good() },
+        Recipe { additions: Additions { ema: Some(2.0), ..plain }, ..good() },
     ] {
         assert!(wrong.check().is_err(), "{wrong}");
     }

@@ -14,7 +14,8 @@ use crate::threat::perturbation_set::PerturbationSet;
 use crate::threat::threat_model::ThreatModel;
 use crate::train::TrainError;
 
-/// Where the input bounds are kept. The published programs disagree, so both are here.
+/// Where the input bounds are kept. The published programs disagree, so both are here; on images with black or white
+/// areas the choice decides how robust the model becomes (`docs/results.md`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clamp {
@@ -22,12 +23,19 @@ pub enum Clamp {
     /// cut, and δ is only kept in the ε-ball. Where x + δ is a bound itself the gradient passes, as
     /// it did in the versions of TensorFlow and PyTorch those programs ran on; recent PyTorch
     /// stops it there, which leaves a black pixel unperturbed.
-    #[default]
+    ///
+    /// Once δ is below 0 where the images are black (or above it where they are white) it stays there: cut off, it has
+    /// no gradient to come back by, and those pixels are no longer attacked. On photographs, whose pixels are seldom at
+    /// a bound, that makes no difference; on handwritten digits Free-8 loses 11 points of robust accuracy by it.
     InForward,
     /// As the program of "Fast is better than free": the model sees x + δ, and δ is limited after
     /// each update so that x + δ is within the bounds. At the first replay of a minibatch x + δ
     /// can leave them, since δ comes from other inputs.
     OnUpdate,
+    /// δ is limited before each pass, so that x + δ is within the bounds: the model never sees what is no input, and δ
+    /// gets stuck nowhere.
+    #[default]
+    BeforeForward,
 }
 
 /// How far δ moves in one replay, unless the adversary says so.
@@ -35,8 +43,6 @@ const STEP_OF_EPSILON: f64 = 1.0;
 
 /// Under which name δ is remembered of each sample.
 const PERTURBATIONS: &str = "perturbations";
-/// Under which name the logits of a replay are kept for the next.
-const LOGITS: &str = "logits";
 
 /// Configuration of Free-m: how [`FreeAdversarialTrainer`](crate::train::FreeAdversarialTrainer) trains. δ moves
 /// by ε in each replay, unless the [`Adversary`] has another step size.
@@ -49,16 +55,14 @@ pub struct FreeConfig {
     batch_size: Option<usize>,
     #[serde(default)]
     memory: Option<usize>,
-    #[serde(default)]
-    consistency: f64,
 }
 
 impl FreeConfig {
-    /// Free-8, with steps of ε and the bounds kept in the forward pass.
+    /// Free-8, with steps of ε and the bounds kept before each forward pass.
     pub fn new(adversary: impl Into<Adversary>) -> Self {
         let adversary = adversary.into();
         let (replays, clamp, batch_size) = (8, Clamp::default(), None);
-        Self { adversary, replays, clamp, batch_size, memory: None, consistency: 0.0 }
+        Self { adversary, replays, clamp, batch_size, memory: None }
     }
 
     /// m, how often each minibatch is replayed; at least 1. Default: 8, the paper's for CIFAR-10
@@ -69,7 +73,7 @@ impl FreeConfig {
         self
     }
 
-    /// Where the input bounds are kept. Default: [`Clamp::InForward`].
+    /// Where the input bounds are kept. Default: [`Clamp::BeforeForward`].
     #[must_use]
     pub fn with_clamp(mut self, clamp: Clamp) -> Self {
         self.clamp = clamp;
@@ -96,15 +100,6 @@ impl FreeConfig {
         self
     }
 
-    /// Adds λ · mean (zₜ − zₜ₋₁)² to the loss, over the logits z of this replay and of the one before, which are
-    /// constant: answers are not to change as δ moves. It costs no gradient. Not in the paper: FGSM-PGI (Jia et al.,
-    /// ECCV 2022) has it between the two points of FGSM. Default: 0.
-    #[must_use]
-    pub fn with_consistency(mut self, lambda: f64) -> Self {
-        self.consistency = lambda;
-        self
-    }
-
     /// The threat model trained against.
     pub fn threat(&self) -> &ThreatModel {
         self.adversary.threat()
@@ -121,14 +116,6 @@ impl Method for FreeConfig {
         match self.replays {
             0 => Err(TrainError::Replays),
             _ if self.batch_size == Some(0) => Err(Error::BatchSize.into()),
-            _ if !(self.consistency.is_finite() && self.consistency >= 0.0) => {
-                Err(TrainError::Parameter {
-                    what: "Free-m",
-                    parameter: "the weight of the consistency",
-                    allowed: "finite and not below 0",
-                    value: self.consistency,
-                })
-            }
             _ => Ok(()),
         }
     }
@@ -153,25 +140,29 @@ impl<const D: usize> Descend<D> for FreeConfig {
         let x = step.inputs();
         let allowed = step.allowed(&self.adversary)?;
         let delta = self.carried(step, &allowed)?;
+        let delta = match self.clamp {
+            Clamp::InForward | Clamp::OnUpdate => delta,
+            Clamp::BeforeForward => allowed.project_to_bounds(&x, delta),
+        };
         let moved = x.clone() + delta.clone();
         let clamped = match self.clamp {
-            Clamp::InForward => allowed.clamp(moved.clone()),
             Clamp::OnUpdate => moved.clone(),
+            Clamp::InForward | Clamp::BeforeForward => allowed.clamp(moved.clone()), // the latter rounds
         };
         let seen = allowed.snap(&x, clamped.clone());
 
         // One forward and one backward pass of the loss at x + δ: g_θ for the optimiser, and g_adv.
-        let (g_theta, g_adv) = self.backward(step, seen)?;
+        let (g_theta, g_adv) = step.descend_at(seen)?;
         let g_adv = match self.clamp {
             Clamp::InForward => g_adv.mask_fill(moved.not_equal(clamped), 0.0),
-            Clamp::OnUpdate => g_adv,
+            Clamp::OnUpdate | Clamp::BeforeForward => g_adv,
         };
 
         // δ ← clip(δ + ε · sign(g_adv), −ε, ε)
         let size = step.step_size(&self.adversary, STEP_OF_EPSILON);
         let delta = allowed.project_to_ball(delta + allowed.steepest_step(g_adv, size));
         let delta = match self.clamp {
-            Clamp::InForward => delta,
+            Clamp::InForward | Clamp::BeforeForward => delta,
             Clamp::OnUpdate => allowed.project_to_bounds(&x, delta),
         };
         self.carry(step, delta)?;
@@ -205,29 +196,5 @@ impl FreeConfig {
                 Ok(())
             }
         }
-    }
-
-    /// The backward pass of cross-entropy, with the consistency if that is wanted.
-    fn backward<C: Trainable<D>, const D: usize>(
-        &self,
-        step: &mut Step<'_, C, D>,
-        seen: Tensor<D>,
-    ) -> Result<(Descent, Tensor<D>), TrainError> {
-        if self.consistency == 0.0 {
-            return step.descend_at(seen);
-        }
-        let n = step.batch().len();
-        let before = step
-            .kept(LOGITS)
-            .filter(|before| step.is_replay(self.replays) && before.dims()[0] == n);
-        let found = step.descend_at_with(seen, |logits| {
-            let loss = step.cross_entropy(logits.clone())?;
-            let Some(before) = &before else { return Ok(loss) };
-            let apart = logits.clone() - step.constant(before.clone(), &logits);
-            let apart = apart.square().mean_dim(1).squeeze_dim::<1>(1);
-            Ok(loss + apart.mul_scalar(self.consistency))
-        })?;
-        step.keep(LOGITS, Some(found.0.logits.clone()))?;
-        Ok(found)
     }
 }

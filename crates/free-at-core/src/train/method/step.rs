@@ -17,6 +17,7 @@ use crate::model::classifier::Trainable;
 use crate::model::frozen::{FrozenModel, one_row_each};
 use crate::model::gradient::{backward, beside_parameters, constant_beside};
 use crate::model::precision;
+use crate::threat::goal::Goal;
 use crate::threat::objective::Objective;
 use crate::threat::perturbation_set::PerturbationSet;
 use crate::train::TrainError;
@@ -83,14 +84,6 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     /// The optimiser steps taken on this device before this one.
     pub fn taken(&self) -> u64 {
         self.worker.steps()
-    }
-
-    /// Whether the step before, on this device, was on the same minibatch, by a method that replays each so often.
-    pub fn is_replay(&self, replays: usize) -> bool {
-        match self.worker.last_batch() {
-            Some(serial) => serial == self.batch.serial(),
-            None => !self.taken().is_multiple_of(replays as u64), // that was before a restart
-        }
     }
 
     /// The random draws of this step, keyed by the adversary's seed, the step, the device and the sample's
@@ -217,19 +210,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     /// # Errors
     /// Those of [`descend_on`](Self::descend_on).
     pub fn descend_at(&self, inputs: Tensor<D>) -> Result<(Descent, Tensor<D>), TrainError> {
-        self.descend_at_with(inputs, |logits| self.cross_entropy(logits))
-    }
-
-    /// The same for any loss: `losses` takes the logits, `[n, classes]`, to one loss for each sample, `[n]`.
-    ///
-    /// # Errors
-    /// Those of [`descend_on`](Self::descend_on).
-    pub fn descend_at_with(
-        &self,
-        inputs: Tensor<D>,
-        losses: impl Fn(Tensor<2>) -> Result<Tensor<1>, Error>,
-    ) -> Result<(Descent, Tensor<D>), TrainError> {
-        let losses = |[logits]: [Tensor<2>; 1]| losses(logits);
+        let losses = |[logits]: [Tensor<2>; 1]| self.cross_entropy(logits);
         self.on_moved_weights([inputs], losses, |model, inputs, losses| {
             let forward = self.forward(model, inputs, true, losses)?;
             self.backward_to_input(model, forward)
@@ -286,13 +267,21 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     }
 
     /// The cross-entropy of each sample, `[n]`, from logits `[n, classes]`; with the trainer's label smoothing, if it
-    /// has one.
+    /// has one, and of both classes where the batch is [mixed](Batch::mixed_with).
     ///
     /// # Errors
     /// None: cross-entropy needs no more classes than the labels name.
     pub fn cross_entropy(&self, logits: Tensor<2>) -> Result<Tensor<1>, Error> {
         let smoothing = self.additions.label_smoothing;
-        let hard = |logits| Objective::CrossEntropy.values(logits, &self.batch.untargeted());
+        let of = |logits, goal: &Goal| Objective::CrossEntropy.values(logits, goal);
+        let hard = |logits: Tensor<2>| match self.batch.mixed() {
+            None => of(logits, &self.batch.untargeted()),
+            Some((second, share)) => {
+                let first = of(logits.clone(), &self.batch.untargeted())?;
+                let second = of(logits, &Goal::untargeted(second))?;
+                Ok(first.mul_scalar(1.0 - share) + second.mul_scalar(share))
+            }
+        };
         if smoothing == 0.0 {
             return hard(logits);
         }

@@ -101,7 +101,6 @@ impl Session {
             let here = (worker.key(), worker.steps() + 1);
             let mut step = Step::new(model, batch, worker, &self.observers, &self.additions);
             let descent = method.descend(&mut step)?;
-            worker.on_batch(batch.serial());
             self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);
             self.shared.watch.look(here.0, here.1, &descent.loss)?;
             Ok(descent)

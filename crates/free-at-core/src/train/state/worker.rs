@@ -25,8 +25,6 @@ pub(crate) struct Worker {
     pub(super) writes: Vec<Write>,
     /// The shape of one sample, once one has been seen.
     pub(super) sample_shape: Option<Vec<usize>>,
-    /// The serial number of the last step's minibatch, if this process took that step.
-    pub(super) last_batch: Option<u64>,
     /// Whether it comes from a file and no device has used it yet.
     pub(super) restored: bool,
 }
@@ -48,16 +46,6 @@ impl Worker {
     /// Optimiser steps taken.
     pub(crate) fn steps(&self) -> u64 {
         self.steps
-    }
-
-    /// The serial number of the last step's minibatch, if this process took that step.
-    pub(crate) fn last_batch(&self) -> Option<u64> {
-        self.last_batch
-    }
-
-    /// The step that is being taken is on this minibatch.
-    pub(crate) fn on_batch(&mut self, serial: u64) {
-        self.last_batch = Some(serial);
     }
 
     /// The carried perturbation for `inputs`: its first rows. Zero at the very first minibatch,
