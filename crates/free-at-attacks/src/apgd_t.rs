@@ -12,7 +12,7 @@ use crate::parameters::{check_counts, name};
 /// wrong classes in turn.
 ///
 /// Croce and Hein 2020. Any wrong answer counts as a success, so it is an untargeted attack by targeted
-/// means; in a targeted evaluation it aims at the given class alone.
+/// means; in a targeted evaluation it aims at the given class alone, and ascends the margin in place of DLR.
 ///
 /// ```
 /// use free_at_attacks::ApgdT;
@@ -69,6 +69,15 @@ impl ApgdT {
         Self { apgd: self.apgd.with_objective(objective), ..self }
     }
 
+    /// The targeted DLR is above 0 as soon as the target is above the true class, which is a wrong answer already, but
+    /// need not be the target: where that is what is asked for, the margin says when it is reached.
+    fn apgd_for(&self, targeted: bool) -> Apgd {
+        match (targeted, self.apgd.objective()) {
+            (true, Objective::Dlr) => self.apgd.clone().with_objective(Objective::Margin),
+            _ => self.apgd.clone(),
+        }
+    }
+
     /// As [`Apgd::with_compaction`].
     #[must_use]
     pub fn with_compaction(self) -> Self {
@@ -112,7 +121,7 @@ impl AttackParameters for ApgdT {
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
-        self.apgd.check_classes(classes, true)?;
+        self.apgd_for(targeted).check_classes(classes, true)?;
         enough_classes(self.targets, classes, targeted)
     }
 }
@@ -122,6 +131,7 @@ impl<const D: usize> Attack<D> for ApgdT {
         self.check()?;
         let aim = aim(task, run, self.restarts)?;
         let goal = Goal::targeted(task.goal().truth(), aim)?;
-        Ok(self.apgd.climb(task, goal, run, |_| ())?.0)
+        let targeted = task.goal().target().is_some();
+        Ok(self.apgd_for(targeted).climb(task, goal, run, |_| ())?.0)
     }
 }

@@ -6,7 +6,9 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, check_step_size, check_step_unit, default_step_size, name};
+use crate::parameters::{
+    check_counts, check_step_size, check_step_unit, default_step_size, name, name_with_step,
+};
 
 /// BIM: K projected steepest steps from the input, without a random start.
 ///
@@ -17,7 +19,7 @@ use crate::parameters::{check_counts, check_step_size, check_step_unit, default_
 /// use free_at_core::{AttackParameters, Epsilon};
 ///
 /// let attack = Bim::new(10).with_step_size(Epsilon::pixels(2.0));
-/// assert_eq!((attack.name().as_str(), attack.gradient_computations()), ("bim-10", 10));
+/// assert_eq!((attack.name().as_str(), attack.gradient_computations()), ("bim-10-step-0.0078", 10));
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bim {
@@ -49,7 +51,7 @@ impl Bim {
 
 impl AttackParameters for Bim {
     fn name(&self) -> String {
-        name("bim", self.steps, 1, self.objective)
+        name_with_step(name("bim", self.steps, 1, self.objective), self.step_size)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, check_step_size, check_step_unit, name};
+use crate::parameters::{check_counts, check_step_size, check_step_unit, name, name_with_step};
 
 /// MI-FGSM: BIM along an accumulated gradient, g ← μ g + ∇ₓ L / ‖∇ₓ L‖₁.
 ///
@@ -59,7 +59,7 @@ impl MiFgsm {
 
 impl AttackParameters for MiFgsm {
     fn name(&self) -> String {
-        name("mi-fgsm", self.steps, 1, self.objective)
+        name_with_step(name("mi-fgsm", self.steps, 1, self.objective), self.step_size)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -31,6 +31,18 @@ pub(crate) fn check_counts(attack: &str, steps: usize, restarts: usize) -> Resul
     }
 }
 
+/// The name of an attack whose steps can have another length than its default, which is then told: `pgd-20-step-0.0078`.
+pub(crate) fn name_with_step(name: String, step_size: Option<Epsilon>) -> String {
+    match step_size.map(Epsilon::value) {
+        None => name,
+        Some(size) if (1e-4..1e4).contains(&size) => {
+            let size = format!("{size:.4}");
+            format!("{name}-step-{}", size.trim_end_matches('0').trim_end_matches('.'))
+        }
+        Some(size) => format!("{name}-step-{size:e}"),
+    }
+}
+
 /// The name of an attack of K steps: `pgd-20`, `pgd-20x5` with restarts, `pgd-20-margin` with
 /// another objective than cross-entropy.
 pub(crate) fn name(attack: &str, steps: usize, restarts: usize, objective: Objective) -> String {

@@ -6,7 +6,9 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, check_step_size, check_step_unit, default_step_size, name};
+use crate::parameters::{
+    check_counts, check_step_size, check_step_unit, default_step_size, name, name_with_step,
+};
 
 /// PGD-K: K projected steepest steps from a uniform random start in the ball, over again for each
 /// restart.
@@ -21,6 +23,7 @@ use crate::parameters::{check_counts, check_step_size, check_step_unit, default_
 /// assert_eq!(Pgd::new(20).name(), "pgd-20");
 /// assert_eq!(Pgd::new(100).with_restarts(5).name(), "pgd-100x5");
 /// assert_eq!(Pgd::new(30).with_objective(Objective::Margin).name(), "pgd-30-margin");
+/// assert_eq!(Pgd::paper(20).name(), "pgd-20-step-0.0078"); // another step than the default is told
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pgd {
@@ -34,6 +37,11 @@ impl Pgd {
     /// K steps of 2.5 ε / K on the cross-entropy, from one random start; K is at least 1.
     pub fn new(steps: usize) -> Self {
         Self { steps, step_size: None, restarts: 1, objective: Objective::default() }
+    }
+
+    /// K steps of 2/255, as the tables of Madry et al. and of Shafahi et al. for CIFAR-10 have it, whatever ε is.
+    pub fn paper(steps: usize) -> Self {
+        Self::new(steps).with_step_size(Epsilon::pixels(2.0))
     }
 
     /// The length of a step; above 0. Default: 2.5 ε / K.
@@ -61,7 +69,7 @@ impl Pgd {
 
 impl AttackParameters for Pgd {
     fn name(&self) -> String {
-        name("pgd", self.steps, self.restarts, self.objective)
+        name_with_step(name("pgd", self.steps, self.restarts, self.objective), self.step_size)
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -216,6 +216,15 @@ pub enum Error {
         share: f32,
     },
 
+    /// An attack that moved samples further than it may: no robust accuracy is counted on such a device.
+    #[error(
+        "the attack moved {samples} samples further than epsilon or the input bounds allow: either it is wrong, or the device computes wrongly. Run it on another device or another version of its driver"
+    )]
+    BeyondBudget {
+        /// Samples moved too far.
+        samples: usize,
+    },
+
     /// An input that is NaN or infinite.
     #[error("sample {sample} holds {value}: inputs must be finite numbers")]
     InputNotFinite {

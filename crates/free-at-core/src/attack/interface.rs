@@ -168,8 +168,16 @@ pub trait Attack<const D: usize>: AttackParameters {
         if runs <= 1 {
             return Ok(best);
         }
+        // Logits of which one is no finite number are wrong, and name no target.
+        let no_answer = match task.goal().target() {
+            None => f32::INFINITY,
+            Some(_) => f32::NEG_INFINITY,
+        };
         let margins = |adversarial: &Tensor<D>| {
-            Objective::Margin.values(task.logits(adversarial.clone())?, task.goal())
+            let logits = task.logits(adversarial.clone())?;
+            let answers = logits.clone().is_finite().all_dim(1).squeeze_dim::<1>(1);
+            let margin = Objective::Margin.values(logits, task.goal())?;
+            Ok::<_, Error>(margin.mask_fill(answers.bool_not(), no_answer))
         };
         let mut best_margin = margins(&best)?;
         for run in 1..runs {

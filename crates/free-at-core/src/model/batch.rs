@@ -41,7 +41,7 @@ pub struct Batch<const D: usize> {
 
 impl<const D: usize> Batch<D> {
     /// A batch of tensors that are on a device already. Their values are not read: see
-    /// [`check`](Self::check).
+    /// [`check`](Self::check). Labels may be integers of any type.
     ///
     /// # Errors
     /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::Device`] if the labels are elsewhere
@@ -59,6 +59,9 @@ impl<const D: usize> Batch<D> {
             let (inputs, labels) = (inputs.device(), labels.device());
             return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
         }
+        // Labels of another type of integer do not fit those that the device makes itself.
+        let own = DType::from(labels.device().settings().int_dtype);
+        let labels = if labels.dtype() == own { labels } else { labels.cast(own) };
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial, mixed: None })

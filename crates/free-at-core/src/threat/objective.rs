@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::goal::Goal;
 use crate::error::Error;
-use crate::rows::{class_mask, of_class};
+use crate::rows::{class_mask, of_class, predicted};
 
 /// The function of the logits that an attack ascends, one value per sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -103,7 +103,14 @@ fn largest<const K: usize>(logits: &Tensor<2>) -> Result<Tensor<2>, Error> {
     match logits.dims()[1] {
         found if found < K => Err(Error::TooFewClasses { expected: K, found }),
         _ => {
-            let (_, order) = logits.clone().detach().topk_with_indices(K, 1);
+            // One after the other: a sort would wait for the device, on those that sort on the host.
+            let mut rest = logits.clone().detach();
+            let mut next = || {
+                let largest = predicted(rest.clone());
+                rest = rest.clone().mask_fill(class_mask(&rest, &largest), f32::NEG_INFINITY);
+                largest.unsqueeze_dim::<2>(1)
+            };
+            let order = Tensor::cat((0..K).map(|_| next()).collect(), 1);
             Ok(logits.clone().gather(1, order))
         }
     }

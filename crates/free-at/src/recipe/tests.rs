@@ -85,7 +85,9 @@ fn every_named_recipe_can_be_followed_written_and_read() {
         // Written before there were additions.
         let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
         let fields = older.as_object_mut().unwrap();
-        ["label_smoothing", "cutmix", "ema"].map(|field| fields.remove(field).unwrap());
+        for field in ["label_smoothing", "cutmix", "ema"] {
+            fields.remove(field).unwrap();
+        }
         assert_eq!(serde_json::from_value::<Recipe>(older).unwrap(), recipe);
         let shown = recipe.to_string();
         assert!(shown.contains(name) && shown.contains("learning rate"), "{shown}");

@@ -66,3 +66,16 @@ fn a_second_class_counts_less_than_the_first() {
     assert_eq!(refused(&[0, 3], 0.5), Error::Label { sample: 1, label: 3, classes: 3 });
     assert_eq!(refused(&[0, 1], 0.6), Error::Share { share: 0.6 });
 }
+
+#[test]
+fn labels_become_the_devices_own_integers() {
+    let device = Device::flex();
+    for dtype in [DType::I64, DType::I32, DType::U8] {
+        let labels = Tensor::<1, Int>::from_data([1_i64, 0], (&device, dtype));
+        let batch = Batch::new(Tensor::<2>::zeros([2, 4], &device), labels).unwrap();
+        assert_eq!(batch.labels().dtype(), Tensor::<1, Int>::zeros([1], &device).dtype());
+        let logits = Tensor::<2>::from_data([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]], &device);
+        let fooled: Vec<i32> = batch.untargeted().fooled(logits).int().try_into_vec_as().unwrap();
+        assert_eq!(fooled, [0, 1]);
+    }
+}

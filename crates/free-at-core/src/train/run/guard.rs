@@ -7,6 +7,7 @@ use burn::train::EarlyStoppingStrategy;
 use burn::train::metric::store::EventStoreClient;
 use serde::{Deserialize, Serialize};
 
+use super::device_mean::DeviceMean;
 use super::metrics::RobustAccuracyMetric;
 use super::robust_accuracy::{AnyProbe, Probe};
 use super::session::Session;
@@ -211,15 +212,27 @@ impl<C: Trainable<D>, const D: usize> Guard<C, D> {
         if self.found().observed == epoch {
             return;
         }
-        match (self.probe.robust.take(), self.probe.training.take()) {
-            (Ok((right, samples)), Ok((answers, all))) => {
+        match self.counts() {
+            Ok([_, _, (beyond, _)]) if beyond > 0.0 => {
+                let failure = Error::BeyondBudget { samples: beyond as usize };
+                self.found().failure.get_or_insert(failure);
+            }
+            Ok([(right, samples), (answers, all), _]) => {
                 let robust = RobustAccuracyMetric::accuracy(right, samples);
                 self.note(epoch, robust, (all > 0.0).then_some(answers / all));
             }
-            (Err(error), _) | (_, Err(error)) => {
-                self.found().failure.get_or_insert(Error::unreadable(error));
+            Err(error) => {
+                self.found().failure.get_or_insert(error);
             }
         }
+    }
+
+    /// Of the probed samples those that withstand, of the answers in training those that are right, and of the probed
+    /// samples those that were moved too far; each with how many there are.
+    fn counts(&self) -> Result<[(f64, f64); 3], Error> {
+        let Probe { robust, training, beyond, .. } = &*self.probe;
+        let take = |mean: &DeviceMean| mean.take().map_err(Error::unreadable);
+        Ok([take(robust)?, take(training)?, take(beyond)?])
     }
 
     fn note(&self, epoch: usize, robust: Option<f64>, training: Option<f64>) {

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::model::batch::Batch;
 use crate::model::classifier::Trainable;
 use crate::model::frozen::FrozenModel;
-use crate::rows::predicted;
+use crate::rows;
 use crate::threat::goal::Goal;
 use crate::threat::threat_model::ThreatModel;
 
@@ -32,6 +32,8 @@ pub(crate) struct Probe<C, const D: usize> {
     /// those that withstand.
     pub(crate) training: DeviceMean,
     pub(crate) robust: DeviceMean,
+    /// Of the probed samples those that were moved further than they may be.
+    pub(crate) beyond: DeviceMean,
     seen: Mutex<Seen<C>>,
 }
 
@@ -56,8 +58,8 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
     pub(crate) fn new(threat: ThreatModel, attack: Arc<dyn Attack<D>>) -> Self {
         let seen = Mutex::new(Seen { pass: 0, samples: 0, model: None });
         let (samples, every) = (AtomicUsize::new(512), AtomicU64::new(1));
-        let (training, robust) = (DeviceMean::default(), DeviceMean::default());
-        Self { threat, attack, seed: 0, samples, every, training, robust, seen }
+        let [training, robust, beyond] = [(); 3].map(|()| DeviceMean::default());
+        Self { threat, attack, seed: 0, samples, every, training, robust, beyond, seen }
     }
 
     /// Makes the probe cost at most this share of a pass with so many gradient computations: with
@@ -95,8 +97,10 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
         let draws = Draws::new(self.seed, (first..first + count as u64).collect());
         let truth = Goal::untargeted(labels.clone());
         let task = AttackTask::new(&frozen, inputs, truth, &self.threat, draws)?;
-        let logits = frozen.logits(self.attack.perturb(&task)?)?;
-        let (right, samples) = answers(logits, labels);
+        let adversarial = self.attack.perturb(&task)?;
+        let beyond = beyond_budget(&task, &adversarial);
+        let (right, samples) = answers(frozen.logits(adversarial)?, labels);
+        self.beyond.add(0, beyond, samples.clone());
         self.robust.add(0, right.clone(), samples);
         Ok(Some(RobustCount { right, samples: count }))
     }
@@ -123,9 +127,24 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
     }
 }
 
-/// How many of the answers are right, and how many there are, `[1]` each.
+/// How many samples are further from their inputs than ε, or outside the input bounds, by more than rounding, `[1]`: a
+/// device that computes wrongly is not to be trusted with the count.
+fn beyond_budget<const D: usize>(task: &AttackTask<D>, adversarial: &Tensor<D>) -> Tensor<1> {
+    const ROUNDING: f64 = 1e-2; // half precision, over many features; a defect moves a sample by ε and more
+    let (allowed, inputs) = (task.allowed(), task.inputs());
+    let epsilon = allowed.epsilon();
+    let size = allowed.measure(adversarial.clone() - inputs.clone());
+    let past = rows::largest(allowed.clamp(adversarial.clone()) - adversarial.clone());
+    let within = size
+        .lower_equal_scalar(epsilon * (1.0 + ROUNDING))
+        .bool_and(past.lower_equal_scalar(epsilon * ROUNDING));
+    within.bool_not().cast(FloatDType::F32).sum()
+}
+
+/// How many of the answers are right, and how many there are, `[1]` each. As in an evaluation, logits of which one is no
+/// finite number are wrong.
 fn answers(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) {
-    let right = predicted(logits).equal(labels).cast(FloatDType::F32);
+    let right = Goal::untargeted(labels).fooled(logits).bool_not().cast(FloatDType::F32);
     (right.clone().sum(), right.ones_like().sum())
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
 
@@ -16,8 +16,9 @@ impl Classifier<2> for Model {
     }
 }
 
+/// Ten gradients, and each feature is moved by so much.
 #[derive(Debug, Serialize)]
-struct Ten;
+struct Ten(f32);
 
 impl AttackParameters for Ten {
     fn name(&self) -> String {
@@ -36,12 +37,26 @@ impl AttackParameters for Ten {
 
 impl Attack<2> for Ten {
     fn run_once(&self, task: &AttackTask<2>, _: usize) -> Result<Tensor<2>, Error> {
-        Ok(task.inputs().clone())
+        Ok(task.inputs().clone() + self.0)
     }
 }
 
 fn guard() -> Guard<Model, 2> {
-    Guard::new(ThreatModel::linf(Epsilon::unit(0.1)), Ten)
+    moving(0.0)
+}
+
+fn moving(by: f32) -> Guard<Model, 2> {
+    Guard::new(ThreatModel::linf(Epsilon::unit(0.1)), Ten(by))
+}
+
+fn model(device: &Device) -> Model {
+    Model { linear: LinearConfig::new(4, 2).init(device) }
+}
+
+/// Two rows in the middle of their bounds.
+fn batch(device: &Device) -> crate::Batch<2> {
+    let labels = Tensor::from_data([0i64, 1], device);
+    crate::Batch::new(Tensor::ones([2, 4], device) * 0.5, labels).unwrap()
 }
 
 fn noting(guard: &Guard<Model, 2>, passes: &[(f64, f64)]) -> Vec<bool> {
@@ -122,10 +137,8 @@ fn patience_ends_a_training_that_no_longer_improves() {
 fn a_best_model_that_cannot_be_kept_ends_the_training_with_its_error() {
     let guard = guard().on_best(|_, _| Err(Error::EmptyBatch));
     let device = Device::flex();
-    let model = Model { linear: LinearConfig::new(4, 2).init(&device) };
-    let labels = Tensor::from_data([0i64, 1], &device);
-    let batch = crate::Batch::new(Tensor::zeros([2, 4], &device), labels).unwrap();
-    assert_eq!(guard.probe.measure(&model, &batch, 1).unwrap().unwrap().samples, 2);
+    let probed = guard.probe.measure(&model(&device), &batch(&device), 1).unwrap();
+    assert_eq!(probed.unwrap().samples, 2);
     guard.note(1, Some(0.5), None);
     assert!(guard.ends(1));
     assert_eq!(guard.failure(), Some(Error::EmptyBatch));
@@ -145,4 +158,30 @@ fn the_probe_stays_within_its_share_of_a_pass() {
         let (samples, every) = settled(gradients);
         assert!(10 * samples <= (0.03 * (gradients as u64 * every) as f64).ceil() as usize);
     }
+}
+
+#[test]
+fn an_attack_that_moves_too_far_is_no_measurement() {
+    let device = Device::flex();
+    for (by, expected) in [
+        (0.1, None),
+        (0.11, Some(Error::BeyondBudget { samples: 2 })),
+        (f32::NAN, Some(Error::BeyondBudget { samples: 2 })),
+    ] {
+        let guard = moving(by);
+        guard.probe.measure(&model(&device), &batch(&device), 1).unwrap();
+        guard.observe(1);
+        assert_eq!((guard.failure(), guard.ends(1)), (expected.clone(), expected.is_some()));
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_number_is_wrong() {
+    let device = Device::flex();
+    let linear =
+        Linear { weight: Param::from_tensor(Tensor::full([4, 2], f32::NAN, &device)), bias: None };
+    let guard = guard();
+    guard.probe.measure(&Model { linear }, &batch(&device), 1).unwrap();
+    guard.observe(1);
+    assert_eq!(guard.best().map(|best| best.robust_accuracy), Some(0.0));
 }
