@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use free_at::Objective;
-use free_at::attacks::{Apgd, ApgdT, Bim, FabT, MiFgsm, PgdCw, RFgsm, Square};
+use free_at::attacks::{Apgd, ApgdT, Bim, Eot, FabT, MiFgsm, PgdCw, RFgsm, Square};
 use free_at::prelude::*;
 use free_at::train::Method;
 
@@ -23,6 +23,7 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
         Arc::new(Apgd::dlr().with_steps(10).with_compaction()),
         Arc::new(ApgdT::new().with_objective(Objective::Margin).with_steps(10).with_targets(2)),
         Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
+        Arc::new(Eot::new(Pgd::new(5), 2)),
         Arc::new(Square::new().with_queries(200)),
         Arc::new(crate::extending::ddn::Ddn::new(40)),
     ]

@@ -25,6 +25,7 @@ mod observers;
 mod oracle;
 mod penalty;
 mod properties;
+mod random_models;
 mod records;
 mod reference;
 mod safe_runs;

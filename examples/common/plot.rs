@@ -91,8 +91,13 @@ where
         .x_label_area_size(44)
         .y_label_area_size(56)
         .build_cartesian_2d::<_, std::ops::Range<f64>>(range, 0.0..100.0)?;
+    let label = |x: &f64| match axes.logarithmic {
+        true => x.to_string(),
+        false => X::format(x),
+    };
     let mesh: &mut ChartContext<_, Cartesian2d<X, RangedCoordf64>> = &mut chart;
     mesh.configure_mesh()
+        .x_label_formatter(&label)
         .x_desc(axes.x)
         .y_desc("accuracy (%)")
         .label_style(("sans-serif", 14))

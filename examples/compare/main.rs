@@ -25,6 +25,9 @@ struct Arguments {
     /// The runs' --out folders.
     #[arg(required = true)]
     runs: Vec<PathBuf>,
+    /// Has the worst case over all attacks in place of a column for each.
+    #[arg(long)]
+    worst: bool,
     /// Draws the accuracies of the Free runs over m into this SVG.
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let runs = arguments.runs.iter().map(|folder| Run::read(folder));
     let groups = Group::all(runs.collect::<Result<Vec<_>, _>>()?);
-    println!("{}", table(&groups));
+    println!("{}", table(&groups, arguments.worst));
     let plots = [
         (arguments.plot, over_replays as fn(&[Group]) -> _),
         (arguments.plot_seconds, over_seconds),
@@ -54,16 +57,17 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A line for each group; the attacks' columns are those of the first.
-fn table(groups: &[Group]) -> String {
+/// A line for each group; the attacks' columns are those of the first, or there is one for all.
+fn table(groups: &[Group], worst: bool) -> String {
     let attacks: Vec<&str> = groups
         .iter()
-        .take(1)
+        .take(usize::from(!worst))
         .flat_map(|group| group.first().report.attacks.iter().map(|attack| attack.name.as_str()))
         .collect();
+    let columns = if worst { "worst case".into() } else { attacks.join(" | ") };
     let mut lines = vec![
-        format!("| | passes | steps | seconds | clean | {} |", attacks.join(" | ")),
-        format!("|---|---|---|---|---|{}", "---|".repeat(attacks.len())),
+        format!("| | passes | steps | seconds | clean | {columns} |"),
+        format!("|---|---|---|---|---|{}", "---|".repeat(attacks.len().max(1))),
     ];
     for group in groups {
         let Run { method, passes, steps, report, .. } = group.first();
@@ -71,7 +75,10 @@ fn table(groups: &[Group]) -> String {
             Some(_) => group.spread(1, |run| 100.0 * run.report.under(name).unwrap_or_default()),
             None => "–".into(),
         };
-        let under: Vec<String> = attacks.iter().map(under).collect();
+        let under: Vec<String> = match worst {
+            true => vec![group.spread(1, |run| 100.0 * run.report.worst_case)],
+            false => attacks.iter().map(under).collect(),
+        };
         let seconds = group.spread(0, |run| run.seconds);
         let clean = group.spread(1, |run| 100.0 * run.report.clean);
         let cells = under.join(" | ");

@@ -70,6 +70,8 @@ enum Suite {
     /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published (with fewer than ten classes, aiming
     /// at as many as there are).
     Standard,
+    /// AutoAttack for models that draw: APGD-CE and -DLR, each gradient the mean over 20 draws.
+    Rand,
     /// PGD-20, then CW-40 with 5 restarts: a first look.
     Quick,
 }
@@ -80,6 +82,7 @@ impl Suite {
             Self::Standard => {
                 AutoAttack::standard().for_classes(classes).with_compaction().attacks()
             }
+            Self::Rand => AutoAttack::rand(),
             Self::Quick => {
                 vec![Arc::new(Pgd::new(20)), Arc::new(PgdCw::new(40).with_restarts(5))]
             }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::apgd::Apgd;
 use crate::apgd_t::ApgdT;
+use crate::eot::Eot;
 use crate::fab::FabT;
 use crate::square::Square;
 
@@ -38,6 +39,13 @@ impl AutoAttack {
     /// The standard version.
     pub fn standard() -> Self {
         Self { ce: Apgd::ce(), targeted: ApgdT::new(), fab: FabT::new(), square: Square::new() }
+    }
+
+    /// Version "rand", for a model that draws: APGD-CE and APGD on DLR, each gradient the mean over 20 draws of the model.
+    /// (For fewer than three classes there is no DLR: use [`Eot`] with [`Apgd::ce`].)
+    pub fn rand<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
+        const DRAWS: usize = 20;
+        vec![Arc::new(Eot::new(Apgd::ce(), DRAWS)), Arc::new(Eot::new(Apgd::dlr(), DRAWS))]
     }
 
     /// With fewer targets for APGD-T and FAB-T, for models of fewer than 10 classes; below the

@@ -11,6 +11,7 @@
 //! | [`Apgd`] | PGD with momentum and a step size of its own | L∞, L2 | any rank | 2; DLR 3, with a target 4 | 101 |
 //! | [`ApgdT`] | APGD towards each of the likeliest wrong classes | L∞, L2 | any rank | 10 (targets + 1); DLR 4 | 9 × 101, and 9 forward passes |
 //! | [`FabT`] | least distance to the boundary with each of these classes | L∞, L2 | any rank | 10 (targets + 1) | 9 × 100, and 9 × 101 forward passes |
+//! | [`Eot`] | any of these with gradients, each the mean over several answers of a model that draws | as the attack | as the attack | as the attack | so many times the attack's |
 //! | [`Square`] | random search, without gradients | L∞; L2 without a scale | any rank; L2: images from 3×3 | 2 | 5,001 forward passes |
 //! | [`AutoAttack`] | APGD-CE, APGD-T, FAB-T, Square | as these | as these | as these | the sum |
 //!
@@ -35,6 +36,7 @@ mod apgd;
 mod apgd_t;
 mod auto_attack;
 mod bim;
+mod eot;
 mod error;
 mod evaluation;
 mod fab;
@@ -54,6 +56,7 @@ pub use apgd::{Apgd, ApgdTrace};
 pub use apgd_t::ApgdT;
 pub use auto_attack::AutoAttack;
 pub use bim::Bim;
+pub use eot::Eot;
 pub use error::EvaluationError;
 pub use evaluation::Evaluation;
 pub use fab::FabT;

@@ -57,7 +57,7 @@ impl fmt::Display for Warning {
             ),
             Self::Randomized { difference } => write!(
                 f,
-                "the model answers differently from call to call (by {difference:.1e}): these attacks do not average over its randomness"
+                "the model answers differently from call to call (by {difference:.1e}): attack it with `AutoAttack::rand`, which averages over its randomness, or with `Eot`"
             ),
             Self::ZeroGradients { objective, share } => write!(
                 f,

@@ -50,6 +50,8 @@ pub struct AttackTask<'a, const D: usize> {
     stops: bool,
     trains: bool,
     quantized: bool,
+    /// Answers of the model that a gradient is the mean over.
+    answers: usize,
     width: usize,
 }
 
@@ -91,6 +93,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             None if width == 0 => Err(Error::EmptyBatch),
             None => {
                 let (start, stops, trains, quantized) = (None, false, false, false);
+                let answers = 1;
                 Ok(Self {
                     model,
                     inputs,
@@ -101,6 +104,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
                     stops,
                     trains,
                     quantized,
+                    answers,
                     width,
                 })
             }
@@ -144,6 +148,14 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     #[must_use]
     pub fn quantized(mut self) -> Self {
         self.quantized = true;
+        self
+    }
+
+    /// The same, where a gradient is the mean over so many answers of the model, at least 1, for one that draws: dropout
+    /// at test time, noise. The values and the logits beside it are those of the last answer. Default: 1.
+    #[must_use]
+    pub fn averaging(mut self, answers: usize) -> Self {
+        self.answers = answers.max(1);
         self
     }
 
@@ -229,7 +241,8 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     }
 
     /// The gradient of the objective at adversarial examples of the samples, with entries that are
-    /// no finite number replaced by 0: a model may fail on one sample without harm to the others.
+    /// no finite number replaced by 0: a model may fail on one sample without harm to the others. A mean over several
+    /// answers, if the task says so.
     ///
     /// # Errors
     /// Those of [`FrozenModel::input_gradient`].
@@ -249,9 +262,17 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     pub fn gradient_of(
         &self,
         adversarial: Tensor<D>,
-        values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
+        values: impl Fn(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
-        let mut found = self.model.input_gradient_of(self.seen(adversarial), values)?;
+        let seen = self.seen(adversarial);
+        let mut found = self.model.input_gradient_of(seen.clone(), &values)?;
+        for _ in 1..self.answers {
+            let next = self.model.input_gradient_of(seen.clone(), &values)?;
+            found = InputGradient { gradient: found.gradient + next.gradient, ..next };
+        }
+        if self.answers > 1 {
+            found.gradient = found.gradient.div_scalar(self.answers as f64);
+        }
         let no_number = found.gradient.clone().is_finite().bool_not();
         found.gradient = found.gradient.mask_fill(no_number, 0.0);
         Ok(found)
@@ -273,6 +294,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             stops: self.stops,
             trains: self.trains,
             quantized: self.quantized,
+            answers: self.answers,
             width: positions.len(),
         }
     }
