@@ -7,6 +7,7 @@ mod averages;
 mod bad_evaluations;
 mod bad_input;
 mod catalogue;
+mod certificates;
 mod convolution;
 mod counting;
 #[cfg(feature = "remote")]

@@ -30,12 +30,15 @@
 //! [`Evaluation`] runs several and reports clean accuracy, accuracy under each, the worst case, and
 //! what speaks against trusting them: [`RobustnessReport`], [`Warning`].
 //!
+//! [`Smoothing`] certifies: within its radius no attack changes the answer of the smoothed classifier.
+//!
 //! Most programs use this through the crate `free-at`.
 
 mod apgd;
 mod apgd_t;
 mod auto_attack;
 mod bim;
+mod certificate;
 mod eot;
 mod error;
 mod evaluation;
@@ -56,6 +59,7 @@ pub use apgd::{Apgd, ApgdTrace};
 pub use apgd_t::ApgdT;
 pub use auto_attack::AutoAttack;
 pub use bim::Bim;
+pub use certificate::{CertifiedSample, Smoothing, SmoothingReport};
 pub use eot::Eot;
 pub use error::EvaluationError;
 pub use evaluation::Evaluation;
