@@ -3,6 +3,7 @@
 //!
 //! `cargo run --example evaluate -- --model target/quickstart/free-8.safetensors`
 
+mod certify;
 mod progress;
 
 use std::error::Error;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use free_at::attacks::{Apgd, EvaluationError, PgdCw};
+use free_at::attacks::{Apgd, EvaluationError, PgdCw, Smoothing};
 use free_at::prelude::*;
 use free_at::{Norm, files};
 use free_at_examples::curve::Curve;
@@ -50,6 +51,13 @@ struct Arguments {
     epsilon: Epsilon,
     #[arg(long, value_enum, default_value_t = Suite::Standard)]
     attacks: Suite,
+    /// Certifies by randomised smoothing with noise of this standard deviation, in place of attacking: a number, or a
+    /// fraction such as 64/255.
+    #[arg(long, value_name = "SIGMA")]
+    certify: Option<Epsilon>,
+    /// The draws of noise that bound a class's probability in a certificate. More take longer and certify larger radii.
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    draws: usize,
     /// Also report accuracies where images are stored with 8 bits. About doubles the time.
     #[arg(long, alias = "eight-bit")]
     quantized: bool,
@@ -110,6 +118,12 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     };
     let data = data.take(arguments.samples.unwrap_or(usize::MAX));
     let test = data.loader(arguments.batch, None, &device)?;
+
+    if let Some(sigma) = arguments.certify {
+        let smoothing =
+            Smoothing::new(sigma).with_estimation(arguments.draws).with_seed(arguments.seed);
+        return certify::certify((&name, &model), &*test, &smoothing, &out);
+    }
 
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(arguments.seed)
