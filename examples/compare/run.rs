@@ -23,7 +23,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn read(folder: &Path) -> Result<Self, Box<dyn Error>> {
-        let config = json(&folder.join("config.json"))?;
+        let config: Value = files::read_json(&folder.join("config.json"))?;
         let (method, replays) = method(&config);
         let lines = EpochMetrics::read(&folder.join("metrics.jsonl"))?;
         let training: Vec<_> = lines.iter().filter(|line| line.split == "train").collect();
@@ -122,19 +122,13 @@ fn without_seed(mut config: Value) -> Value {
     config
 }
 
-fn json(path: &Path) -> Result<Value, Box<dyn Error>> {
-    let text = std::fs::read_to_string(path).map_err(|error| files::failed(path, error))?;
-    Ok(serde_json::from_str(&text).map_err(|error| files::damaged(path, error))?)
-}
-
 /// Of the newest checkpoint.
 fn steps(folder: &Path) -> Result<u64, Box<dyn Error>> {
     let checkpoints = folder.join("checkpoint");
     let entries =
         std::fs::read_dir(&checkpoints).map_err(|error| files::failed(&checkpoints, error))?;
-    let about = |path: PathBuf| -> Option<About> {
-        serde_json::from_value(json(&path.join("about.json")).ok()?).ok()
-    };
+    let about =
+        |path: PathBuf| -> Option<About> { files::read_json(&path.join("about.json")).ok() };
     let steps = entries.flatten().filter_map(|entry| about(entry.path())).map(|about| about.steps);
     Ok(steps.max().ok_or_else(|| format!("{} has no checkpoint", checkpoints.display()))?)
 }

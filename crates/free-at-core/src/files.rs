@@ -5,6 +5,9 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::Error;
 
 /// Writes to a temporary name beside `path`, makes sure it is on the disk, then renames: whatever
@@ -21,6 +24,24 @@ pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
         let _ = fs::remove_file(&partial); // what is left of it is of no use
         failed(path, error)
     })
+}
+
+/// The same of a value as JSON, indented.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let json = serde_json::to_vec_pretty(value).map_err(|error| failed(path, error))?;
+    write(path, &json)
+}
+
+/// Reads what [`write_json`] wrote.
+///
+/// # Errors
+/// [`Error::File`] if it cannot be read, [`Error::DamagedFile`] if it is no such value.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let json = fs::read(path).map_err(|error| failed(path, error))?;
+    serde_json::from_slice(&json).map_err(|error| damaged(path, error))
 }
 
 /// Whether [`write()`] will find its folder and may write there: asked before hours of work.

@@ -12,9 +12,7 @@ impl RobustnessReport {
     /// # Errors
     /// [`Error::File`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        let json = serde_json::to_vec_pretty(self).map_err(|error| files::failed(path, error))?;
-        files::write(path, &json)
+        files::write_json(path.as_ref(), self)
     }
 
     /// Reads what [`save`](Self::save) wrote.
@@ -22,8 +20,6 @@ impl RobustnessReport {
     /// # Errors
     /// [`Error::File`] if it cannot be read, [`Error::DamagedFile`] if it is no such report.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let json = std::fs::read(path).map_err(|error| files::failed(path, error))?;
-        serde_json::from_slice(&json).map_err(|error| files::damaged(path, error))
+        files::read_json(path.as_ref())
     }
 }

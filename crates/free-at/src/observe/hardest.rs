@@ -118,7 +118,6 @@ impl GradientObserver for HardestSamples {
     fn end_pass(&self, _: u64) -> Result<(), Error> {
         let Some((path, count)) = &self.file else { return self.lock().read() };
         let samples = self.hardest(*count)?;
-        let json = serde_json::to_vec_pretty(&samples).map_err(|e| files::failed(path, e))?;
-        files::write(path, &json)
+        files::write_json(path, &samples)
     }
 }
