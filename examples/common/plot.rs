@@ -12,8 +12,8 @@ use crate::curve::Curve;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-// Colours that stay apart for colour-blind readers (Okabe and Ito).
-const COLOURS: [RGBColor; 8] = [
+// Colours that stay apart for colour-blind readers (Okabe and Ito), and two for many curves.
+const COLOURS: [RGBColor; 10] = [
     RGBColor(213, 94, 0),
     RGBColor(0, 114, 178),
     RGBColor(0, 158, 115),
@@ -22,6 +22,8 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(86, 180, 233),
     RGBColor(0, 0, 0),
     RGBColor(150, 140, 20),
+    RGBColor(130, 130, 130),
+    RGBColor(110, 60, 160),
 ];
 /// Of the whole, in pixels, and of the chart in it; the legend stands beside it, over no point.
 const SIZE: (u32, u32) = (800, 440);
