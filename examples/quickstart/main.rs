@@ -76,7 +76,7 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
 
     let curves = evaluate::accuracy_by_epsilon(&trained, &threat, &data)?;
     let pictures = evaluate::adversarial_examples(&trained, &threat, &data)?;
-    files::write(&out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    files::write_json(&out.join("report.json"), &report)?;
     let plot = plot::draw("Digits: accuracy under CW-40", threat.norm(), &curves)?;
     files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     files::write(&out.join("examples.png"), &gallery::draw(&pictures)?)?;

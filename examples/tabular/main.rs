@@ -165,7 +165,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let plot = plot::draw_over("Accuracy under PGD-20", axes, &curves)?;
     files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
     files::write(&out.join("changes.txt"), changes.as_bytes())?;
-    files::write(&out.join("report.json"), &serde_json::to_vec_pretty(&report)?)?;
+    files::write_json(&out.join("report.json"), &report)?;
     println!("wrote the report, the changes and the plot to {}", out.display());
     Ok(())
 }

@@ -161,7 +161,7 @@ impl Settings {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        Ok(files::write(path, &serde_json::to_vec_pretty(self)?)?)
+        Ok(files::write_json(path, self)?)
     }
 
     /// The names of the values that differ.

@@ -69,6 +69,11 @@ pub fn class_mask(rows: &Tensor<2>, class: &Tensor<1, Int>) -> Tensor<2, Bool> {
     class.clone().unsqueeze_dim::<2>(1).equal(columns.unsqueeze_dim(0))
 }
 
+/// Which rows are finite numbers alone, `[n]`: logits of which one is none are no answer.
+pub fn finite(rows: Tensor<2>) -> Tensor<1, Bool> {
+    rows.is_finite().all_dim(1).squeeze_dim(1)
+}
+
 /// The class with the largest logit, `[n]`, of logits `[n, classes]`.
 pub fn predicted(logits: Tensor<2>) -> Tensor<1, Int> {
     logits.argmax(1).squeeze_dim(1)

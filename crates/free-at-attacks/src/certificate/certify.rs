@@ -5,7 +5,7 @@ use std::time::Instant;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::{FloatDType, Int, Tensor};
-use free_at_core::{Batch, Classifier, Draws, Error, FrozenModel, rows};
+use free_at_core::{Batch, Classifier, Draws, Error, FrozenModel, Goal, rows};
 
 use super::confidence::{lower_bound, normal_quantile};
 use super::report::{CertifiedSample, SmoothingReport};
@@ -51,40 +51,55 @@ impl Smoothing {
         let keys = (first as u64..(first + batch.len()) as u64).collect();
         let draws = Draws::new(self.seed, keys);
         let inputs = batch.inputs().without_autodiff();
-        // What the model says at each draw, one row a sample: where in `[n, classes]` that is.
-        let answers = |draw: usize| {
+        let noisy_logits = |draw: usize| {
             let noise = draws.for_restart(draw).normal(inputs.dims(), &inputs.device());
-            let logits = model.logits(inputs.clone() + noise.mul_scalar(self.sigma.value()))?;
-            let finite = logits.clone().is_finite().all_dim(1);
-            let said = rows::class_mask(&logits, &rows::predicted(logits.clone()));
-            Ok::<_, Error>(said.bool_and(finite.expand(logits.dims())).cast(FloatDType::F32))
+            model.logits(inputs.clone() + noise.mul_scalar(self.sigma.value()))
         };
-        let mut votes = answers(0)?;
+        // One vote a sample for what the model says; none for what is no answer.
+        let vote = |logits: Tensor<2>| {
+            let said = rows::class_mask(&logits, &rows::predicted(logits.clone()));
+            let answers = rows::for_each_feature(rows::finite(logits.clone()), &logits);
+            said.bool_and(answers).cast(FloatDType::F32)
+        };
+        let logits = noisy_logits(0)?;
+        let labels = labels(batch, first, logits.dims()[1])?; // before the work
+        let mut votes = vote(logits);
         for draw in 1..self.selection {
-            votes = votes + answers(draw)?;
+            votes = votes + vote(noisy_logits(draw)?);
         }
-        let classes = votes.dims()[1];
         let chosen = rows::predicted(votes);
-        let mut hits = Tensor::<1>::zeros([batch.len()], &inputs.device());
+        let says_chosen = Goal::untargeted(chosen.clone());
+        let mut misses = Tensor::<1>::zeros([batch.len()], &inputs.device());
         for draw in self.selection..self.selection + self.estimation {
-            hits = hits + rows::of_class(answers(draw)?, &chosen);
+            misses = misses + says_chosen.fooled(noisy_logits(draw)?).cast(FloatDType::F32);
         }
-        let hits = hits.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
-        let (chosen, labels) = (read(chosen)?, read(batch.labels())?);
-        let all = hits.into_iter().zip(chosen).zip(labels).enumerate();
-        all.map(|(at, ((hits, class), label))| {
-            let sample = first + at;
-            let wrong = Error::Label { sample, label, classes };
-            let label =
-                usize::try_from(label).ok().filter(|label| *label < classes).ok_or(wrong)?;
-            let share = lower_bound(hits as u64, self.estimation as u64, self.failure);
+        let misses = misses.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
+        let all_draws = self.estimation as u64;
+        let found = misses.into_iter().zip(read(chosen)?).zip(labels).enumerate();
+        let certificates = found.map(|(at, ((misses, class), label))| {
+            let share = lower_bound(all_draws - misses as u64, all_draws, self.failure);
             let certified = share > 0.5;
             let radius = if certified { self.sigma.value() * normal_quantile(share) } else { 0.0 };
             let class = certified.then_some(class as usize);
-            Ok(CertifiedSample { sample, label, class, radius })
+            CertifiedSample { sample: first + at, label, class, radius }
+        });
+        Ok(certificates.collect())
+    }
+}
+
+/// The labels of a batch whose first sample has this number, each below `classes`.
+fn labels<const D: usize>(
+    batch: &Batch<D>,
+    first: usize,
+    classes: usize,
+) -> Result<Vec<usize>, Error> {
+    let numbered = read(batch.labels())?.into_iter().enumerate();
+    numbered
+        .map(|(at, label)| {
+            let wrong = Error::Label { sample: first + at, label, classes };
+            usize::try_from(label).ok().filter(|label| *label < classes).ok_or(wrong)
         })
         .collect()
-    }
 }
 
 fn read(classes: Tensor<1, Int>) -> Result<Vec<i64>, Error> {

@@ -54,7 +54,7 @@ impl SmoothingReport {
 
     /// The median radius over all samples, wrong ones counting 0.
     pub fn median_radius(&self) -> f64 {
-        let mut radii: Vec<f64> = self.samples.iter().map(CertifiedSample::right).collect();
+        let mut radii: Vec<f64> = self.samples.iter().map(CertifiedSample::right_within).collect();
         radii.sort_by(f64::total_cmp);
         radii.get(radii.len() / 2).copied().unwrap_or_default()
     }
@@ -62,7 +62,7 @@ impl SmoothingReport {
     /// Pairs of a radius and the share that is [certified](Self::certified_at) there, from 0 to the largest radius, in
     /// so many equal steps.
     pub fn curve(&self, steps: usize) -> Vec<(f64, f64)> {
-        let widest = self.samples.iter().map(CertifiedSample::right).fold(0.0, f64::max);
+        let widest = self.samples.iter().map(CertifiedSample::right_within).fold(0.0, f64::max);
         let at = |step: usize| widest * step as f64 / steps.max(1) as f64;
         (0..=steps).map(|step| (at(step), self.certified_at(at(step)))).collect()
     }
@@ -84,17 +84,19 @@ impl SmoothingReport {
     }
 
     fn count(&self, radius: f64) -> usize {
-        let holds = |sample: &&CertifiedSample| {
-            sample.class == Some(sample.label) && sample.radius >= radius
-        };
+        let holds = |sample: &&CertifiedSample| sample.is_right() && sample.radius >= radius;
         self.samples.iter().filter(holds).count()
     }
 }
 
 impl CertifiedSample {
+    fn is_right(&self) -> bool {
+        self.class == Some(self.label)
+    }
+
     /// Its radius if it is right, or else 0.
-    fn right(&self) -> f64 {
-        if self.class == Some(self.label) { self.radius } else { 0.0 }
+    fn right_within(&self) -> f64 {
+        if self.is_right() { self.radius } else { 0.0 }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel};
+use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel, rows};
 
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
@@ -106,7 +106,7 @@ impl Samples {
             let aims = aims.map(|aims| aims.try_into_vec_as::<i64>().map_err(Error::unreadable));
             chosen.extend(aims.transpose()?.unwrap_or_default());
         }
-        let finite = read_bools(logits.clone().is_finite().all_dim(1).squeeze_dim(1))?;
+        let finite = read_bools(rows::finite(logits.clone()))?;
         let wrong = read_bools(goal.fooled(logits))?;
         self.clean.extend(wrong.iter().zip(finite).map(|said| match said {
             (_, false) => Clean::NotFinite,

@@ -42,7 +42,7 @@ pub(super) fn suspicions<const D: usize>(
     for objective in [Objective::CrossEntropy, Objective::Margin] {
         let gradient = model.input_gradient(inputs.clone(), task.goal(), objective)?.gradient;
         let rows = gradient.flatten::<2>(1, D - 1);
-        let finite = rows.clone().is_finite().all_dim(1).squeeze_dim::<1>(1);
+        let finite = rows::finite(rows.clone());
         let zero = rows.equal_scalar(0.0).all_dim(1).squeeze_dim::<1>(1);
         let share = |flags: Vec<bool>| {
             flags.iter().filter(|flag| **flag).count() as f64 / flags.len() as f64

@@ -6,7 +6,7 @@ use burn::tensor::Tensor;
 
 use super::task::AttackTask;
 use crate::error::Error;
-use crate::rows::for_each_feature;
+use crate::rows::{finite, for_each_feature};
 use crate::threat::norm::Norm;
 use crate::threat::objective::Objective;
 use crate::threat::threat_model::ThreatModel;
@@ -175,7 +175,7 @@ pub trait Attack<const D: usize>: AttackParameters {
         };
         let margins = |adversarial: &Tensor<D>| {
             let logits = task.logits(adversarial.clone())?;
-            let answers = logits.clone().is_finite().all_dim(1).squeeze_dim::<1>(1);
+            let answers = finite(logits.clone());
             let margin = Objective::Margin.values(logits, task.goal())?;
             Ok::<_, Error>(margin.mask_fill(answers.bool_not(), no_answer))
         };

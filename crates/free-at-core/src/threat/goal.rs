@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Int, Tensor};
 
 use crate::error::Error;
-use crate::rows::predicted;
+use crate::rows::{finite, predicted};
 
 /// What an attack wants of each sample: an answer other than its true class, `[n]`, or, if it is targeted,
 /// the class that it aims at, `[n]`.
@@ -81,7 +81,7 @@ impl Goal {
     /// Logits of which one is no finite number are no answer, so they are wrong, and they name no
     /// target.
     pub fn fooled(&self, logits: Tensor<2>) -> Tensor<1, Bool> {
-        let answers = logits.clone().is_finite().all_dim(1).squeeze_dim::<1>(1);
+        let answers = finite(logits.clone());
         let predicted = predicted(logits);
         match &self.target {
             None => answers.bool_and(predicted.equal(self.truth.clone())).bool_not(),
