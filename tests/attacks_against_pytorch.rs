@@ -2,11 +2,13 @@
 //! torchattacks and the reference AutoAttack.
 
 use burn::tensor::{Int, Tensor};
-use free_at::attacks::{Apgd, Attack, AttackTask, Bim, FabT, MiFgsm, PgdCw, Square, Verdict};
+use free_at::attacks::{
+    Apgd, ApgdTrace, Attack, AttackTask, Bim, FabT, MiFgsm, MinimalAttack, PgdCw, Square, Verdict,
+};
 use free_at::prelude::*;
 use free_at::{Draws, FrozenModel, Goal, Objective};
 
-use crate::reference::{Reference, SAMPLES, batch, loader, model};
+use crate::reference::{Reference, SAMPLES, Tensors, batch, loader, model};
 
 const NORMS: [&str; 2] = ["linf", "l2"];
 
@@ -93,10 +95,30 @@ fn gradient_attacks_find_the_same_images() {
     }
 }
 
-#[test]
-fn apgd_climbs_as_the_reference_does() {
+/// Of how many of these samples the best value, the step sizes or the curve are not the reference's.
+pub(crate) fn climbs_apart(
+    reference: &Tensors,
+    case: &str,
+    found: &ApgdTrace<4>,
+    compared: &[usize],
+) -> [usize; 3] {
     /// Rounding of a hundred steps on objectives of order 1 to 10.
     const SAME: f32 = 1e-4;
+    let [values, steps, best] =
+        ["losses", "steps", "best"].map(|what| reference.floats(&format!("{case}.{what}")));
+    let same = |a: f32, b: f32| (a - b).abs() <= SAME * b.abs().max(1.0);
+    let differ =
+        |same: &dyn Fn(usize) -> bool| compared.iter().filter(|sample| !same(**sample)).count();
+    let rows = || 0..values.len() / SAMPLES;
+    let curve =
+        |s: usize| rows().all(|step| same(found.values[step][s], values[step * SAMPLES + s]));
+    let halvings =
+        |s: usize| rows().all(|step| same(found.step_sizes[step][s], steps[step * SAMPLES + s]));
+    [differ(&|s| same(found.best[s], best[s])), differ(&halvings), differ(&curve)]
+}
+
+#[test]
+fn apgd_climbs_as_the_reference_does() {
     /// Samples, of 200, whose path may part: once a gradient's sign is chance, all later steps differ. The
     /// reference's own do for up to 19 if PyTorch adds in another order (`attacks.py --without-onednn`).
     const EXCUSED: usize = 10;
@@ -107,7 +129,6 @@ fn apgd_climbs_as_the_reference_does() {
     for norm in NORMS {
         for (name, attack) in [("ce", Apgd::ce()), ("dlr", Apgd::dlr())] {
             let expected = |what: &str| reference.floats(&format!("apgd.{name}.{norm}.{what}"));
-            let (values, steps, best) = (expected("losses"), expected("steps"), expected("best"));
             let task = task(&frozen, &reference, norm, batch().untargeted(), true);
             let found = attack.trace(&task, 0).unwrap();
             let logits = frozen.logits(found.adversarial.clone()).unwrap();
@@ -116,22 +137,11 @@ fn apgd_climbs_as_the_reference_does() {
             let fooled: Vec<bool> = fooled.into_iter().map(|fooled| fooled != 0).collect();
             assert_eq!(fooled, reference.flags(&format!("apgd.{name}.{norm}.fooled")));
 
-            let same = |a: f32, b: f32| (a - b).abs() <= SAME * b.abs().max(1.0);
+            let best = expected("best");
             let compared: Vec<usize> =
                 (0..SAMPLES).filter(|&s| name == "ce" || best[s] < PLATEAU).collect();
             assert!(compared.len() > SAMPLES / 2);
-            let differ = |same: &dyn Fn(usize) -> bool| {
-                compared.iter().filter(|sample| !same(**sample)).count()
-            };
-            let rows = || 0..values.len() / SAMPLES;
-            let curve = |s: usize| {
-                rows().all(|step| same(found.values[step][s], values[step * SAMPLES + s]))
-            };
-            let halvings = |s: usize| {
-                rows().all(|step| same(found.step_sizes[step][s], steps[step * SAMPLES + s]))
-            };
-            let apart =
-                [differ(&|s| same(found.best[s], best[s])), differ(&halvings), differ(&curve)];
+            let apart = climbs_apart(&reference, &format!("apgd.{name}.{norm}"), &found, &compared);
             assert!(
                 apart.iter().all(|apart| *apart <= EXCUSED),
                 "{name}.{norm}: best, halvings, curve differ for {apart:?} of {}",

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use free_at::Objective;
-use free_at::attacks::{Apgd, ApgdT, Bim, Eot, FabT, MiFgsm, PgdCw, RFgsm, Square};
+use free_at::attacks::{
+    Apgd, ApgdT, Bim, Boundary, CwL2, Ddn, Ead, Eot, Fab, FabT, Fmn, HopSkipJump, MiFgsm, PgdCw,
+    RFgsm, SigmaZero, Square,
+};
 use free_at::prelude::*;
 use free_at::train::Method;
 
@@ -25,7 +28,16 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
         Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Eot::new(Pgd::new(5), 2)),
         Arc::new(Square::new().with_queries(200)),
-        Arc::new(crate::extending::ddn::Ddn::new(40)),
+        Arc::new(Fab::new().with_steps(10).with_targets(2).with_restarts(2)),
+        Arc::new(Ddn::new(40)),
+        Arc::new(Fmn::new(40)),
+        Arc::new(
+            CwL2::new().with_constants(4).with_steps(40).with_first_constant(0.1).with_rate(0.05),
+        ),
+        Arc::new(Ead::new().with_constants(5).with_steps(40).with_first_constant(0.1)),
+        Arc::new(SigmaZero::new(40)),
+        Arc::new(HopSkipJump::new().with_steps(12).with_points(40)),
+        Arc::new(Boundary::new().with_steps(1_000).with_first_step(0.1)),
     ]
 }
 

@@ -28,6 +28,8 @@ fn budget(norm: Norm) -> Epsilon {
     Epsilon::unit(match norm {
         Norm::Linf => EPSILON,
         Norm::L2 => 0.6,
+        Norm::L1 => 3.0,
+        Norm::L0 => 6.0,
     })
 }
 

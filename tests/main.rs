@@ -12,12 +12,15 @@ mod convolution;
 mod counting;
 #[cfg(feature = "remote")]
 mod devices;
+mod distances;
 mod evaluation;
-mod extending;
 mod filling;
 mod foreign_errors;
 mod free_against_pytorch;
+mod l1_against_pytorch;
+mod labels_alone;
 mod methods_against_pytorch;
+mod minimal_against_pytorch;
 mod models_against_pytorch;
 mod nets;
 mod networks;

@@ -17,18 +17,23 @@ use crate::nets::TableNet;
 const FEATURES: usize = 8;
 const SAMPLES: usize = 6;
 const MARGIN: f32 = 1.0;
+const NORMS: [Norm; 4] = [Norm::Linf, Norm::L2, Norm::L1, Norm::L0];
 /// Every ε below the distance by more than rounding is too small for any attack.
 const BELOW: f64 = 0.999;
 
 /// The ε at which an attack breaks every sample, in units of the least at which any can.
-fn above(attack: &dyn Attack<2>) -> f64 {
+fn above(attack: &dyn Attack<2>, norm: Norm) -> f64 {
     match attack.access() {
+        // Its steps change two features at least, as the reference's, where one is best.
+        _ if attack.name().starts_with("apgd") && norm == Norm::L1 => 2.0 * 1.05,
+        // What it minimises is mostly the square of the L2 norm, so it spreads the change.
+        _ if attack.name().starts_with("ead") => 2.5,
         // A quarter of its budget is a random step, which may be the wrong one.
         _ if attack.name().starts_with("r+fgsm") => 2.0 * 1.05,
         // Ten steps of a few per cent each do not turn a random start all the way.
         Access::WhiteBox => 1.05,
         // A random search does not come all the way.
-        Access::BlackBox => 1.5,
+        Access::BlackBox | Access::Labels => 1.5,
     }
 }
 
@@ -37,6 +42,8 @@ fn dual(norm: Norm, w: &[f64]) -> f64 {
     match norm {
         Norm::Linf => w.iter().map(|w| w.abs()).sum(),
         Norm::L2 => w.iter().map(|w| w * w).sum::<f64>().sqrt(),
+        Norm::L1 => w.iter().map(|w| w.abs()).fold(0.0, f64::max),
+        Norm::L0 => f64::from(MARGIN), // one feature goes as far as it takes
     }
 }
 
@@ -101,7 +108,7 @@ impl Oracle {
 #[test]
 fn every_attack_reaches_the_optimum_of_every_norm_on_a_linear_classifier() {
     let scales = [vec![1.0; FEATURES], vec![1.0, 0.5, 2.0, 0.0, 1.0, 3.0, 0.2, 1.0]];
-    for (seed, norm) in [1, 2].into_iter().flat_map(|seed| Norm::ALL.map(|norm| (seed, norm))) {
+    for (seed, norm) in [1, 2].into_iter().flat_map(|seed| NORMS.map(|norm| (seed, norm))) {
         let oracle = Oracle::new(seed);
         let truth = oracle.truth.clone();
         let other = truth.clone().neg().add_scalar(1);
@@ -114,10 +121,10 @@ fn every_attack_reaches_the_optimum_of_every_norm_on_a_linear_classifier() {
                     .with_scale(scale.clone())
             };
             let attacks = attacks_within::<2>(&within(1.0), &[FEATURES]);
-            assert!(attacks.len() > 5, "{norm} is attacked");
+            assert!(attacks.len() >= 2, "{norm} is attacked");
             for attack in attacks {
                 let case = format!("{}, {norm}, seed {seed}, {scale:?}", attack.name());
-                let [below, reach] = [BELOW, above(&*attack)]
+                let [below, reach] = [BELOW, above(&*attack, norm)]
                     .map(|share| oracle.broken(&*attack, &within(share), goal));
                 assert_eq!(below, 0, "{case}: nothing is that close");
                 assert_eq!(reach, SAMPLES, "{case}: it does not reach what is there");

@@ -24,33 +24,54 @@ pub(crate) struct Summary {
 }
 
 pub(crate) struct Reference {
-    tensors: SafeTensors<'static>,
+    tensors: Tensors,
     pub(crate) summary: Summary,
 }
 
 impl Reference {
     pub(crate) fn load() -> Self {
         Self {
-            tensors: SafeTensors::deserialize(include_bytes!("fixtures/attacks.safetensors"))
-                .unwrap(),
+            tensors: Tensors::read(include_bytes!("fixtures/attacks.safetensors")),
             summary: serde_json::from_str(include_str!("fixtures/attacks.json")).unwrap(),
         }
     }
 
+    pub(crate) fn threat(&self, norm: &str) -> ThreatModel {
+        let kind = if norm == "l2" { Norm::L2 } else { Norm::Linf };
+        ThreatModel::new(kind, Epsilon::unit(self.summary.epsilon[norm]))
+    }
+}
+
+impl std::ops::Deref for Reference {
+    type Target = Tensors;
+
+    fn deref(&self) -> &Tensors {
+        &self.tensors
+    }
+}
+
+/// The tensors of a script.
+pub(crate) struct Tensors(SafeTensors<'static>);
+
+impl Tensors {
+    pub(crate) fn read(bytes: &'static [u8]) -> Self {
+        Self(SafeTensors::deserialize(bytes).unwrap())
+    }
+
     /// The values of a float tensor.
     pub(crate) fn floats(&self, name: &str) -> Vec<f32> {
-        let bytes = self.tensors.tensor(name).unwrap().data();
+        let bytes = self.0.tensor(name).unwrap().data();
         bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
     }
 
     /// The values of a tensor of flags.
     pub(crate) fn flags(&self, name: &str) -> Vec<bool> {
-        self.tensors.tensor(name).unwrap().data().iter().map(|&byte| byte != 0).collect()
+        self.0.tensor(name).unwrap().data().iter().map(|&byte| byte != 0).collect()
     }
 
     /// The values of an integer tensor.
     pub(crate) fn integers(&self, name: &str) -> Vec<i64> {
-        let bytes = self.tensors.tensor(name).unwrap().data();
+        let bytes = self.0.tensor(name).unwrap().data();
         let eight = |b: &[u8]| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]);
         bytes.chunks_exact(8).map(eight).collect()
     }
@@ -59,11 +80,6 @@ impl Reference {
     pub(crate) fn images(&self, name: &str) -> Tensor<4> {
         let data = TensorData::new(self.floats(name), [SAMPLES, 1, 8, 8]);
         Tensor::from_data(data, &Device::flex())
-    }
-
-    pub(crate) fn threat(&self, norm: &str) -> ThreatModel {
-        let kind = if norm == "l2" { Norm::L2 } else { Norm::Linf };
-        ThreatModel::new(kind, Epsilon::unit(self.summary.epsilon[norm]))
     }
 }
 

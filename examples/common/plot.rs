@@ -28,6 +28,8 @@ const COLOURS: [RGBColor; 10] = [
 /// Of the whole, in pixels, and of the chart in it; the legend stands beside it, over no point.
 const SIZE: (u32, u32) = (800, 440);
 const CHART: u32 = 610;
+/// Points of a curve that are still told apart.
+const MOST_DOTS: usize = 64;
 /// Letters in a line of the legend.
 const LETTERS: usize = 22;
 
@@ -109,7 +111,10 @@ where
     for (curve, colour) in curves.iter().zip(COLOURS.into_iter().cycle()) {
         let points = || curve.points.iter().map(|&(x, share)| (x, 100.0 * share));
         chart.draw_series(LineSeries::new(points(), colour.stroke_width(2)))?;
-        chart.draw_series(points().map(|point| Circle::new(point, 4, colour.filled())))?;
+        // A staircase of many steps is a line.
+        if curve.points.len() <= MOST_DOTS {
+            chart.draw_series(points().map(|point| Circle::new(point, 4, colour.filled())))?;
+        }
     }
     Ok(())
 }

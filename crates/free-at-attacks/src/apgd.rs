@@ -1,6 +1,7 @@
 //! Auto-PGD.
 
 mod climb;
+mod sparse;
 
 use burn::tensor::Tensor;
 use free_at_core::{
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::{check_counts, name};
 use climb::{Checkpoints, Climb};
+use sparse::SparseClimb;
 
 /// APGD: steepest ascent with momentum whose step size, per sample, is halved where the objective
 /// stops rising.
@@ -21,6 +23,13 @@ use climb::{Checkpoints, Climb};
 /// 41, 57, 70, 80, 87, 93 and 99 of 100 steps) the step size is halved, and the search goes back to
 /// the best point, where the objective rose in at most a share ρ of the steps since the
 /// last checkpoint, or where neither the step size nor the best value changed there.
+///
+/// In L1 it is the APGD of Croce and Hein, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers",
+/// 2021, with the schedule of AutoAttack: three tenths of the steps in a ball of 3 ε, three in one of 2 ε, the rest
+/// (rounded up) in that of ε, each from the best point of the one before, and a look (a gradient) where each begins. A step
+/// spreads its length evenly over the features with the largest gradients, as many as the best point has changed over 1.5;
+/// where that has become sparser by a twentieth the step has its full length again, ε, elsewhere it gets shorter by 1.5, to
+/// no less than a tenth. ρ has no part in it. It starts at normal noise, projected.
 ///
 /// [`Apgd::ce`] is APGD-CE, [`Apgd::dlr`] APGD-DLR.
 ///
@@ -102,25 +111,32 @@ impl Apgd {
     }
 
     /// Run `run` on the objective for `goal`, which may aim elsewhere than the task's: `watch` sees
-    /// the climb after each step.
-    pub(crate) fn climb<W: FnMut(&Climb<D>), const D: usize>(
+    /// each sample's value and step size after each step. With the examples comes the largest value of each sample, if
+    /// there was a step.
+    pub(crate) fn climb<W: FnMut([Tensor<1>; 2]), const D: usize>(
         &self,
         task: &AttackTask<D>,
         goal: Goal,
         run: usize,
         watch: W,
-    ) -> Result<(Tensor<D>, Option<Climb<D>>), Error> {
+    ) -> Result<(Tensor<D>, Option<Tensor<1>>), Error> {
         self.check()?;
-        let start = task.start_or(|task| {
-            task.allowed().random_edge(task.inputs(), &task.draws().for_restart(run))
-        });
-        let (objective, rho) = (self.objective, self.rho);
-        let checkpoints = Checkpoints::new(self.steps);
-        let search = Climbing { objective, rho, goal, start, checkpoints, climb: None, watch };
+        let draws = task.draws().for_restart(run);
         let leaves = self.compacts && task.stops();
         let pace = Pace { steps: self.steps, leaves, refills: false };
+        let (allowed, inputs, objective) = (task.allowed(), task.inputs(), self.objective);
+        if allowed.norm() == Norm::L1 {
+            let balls = sparse::schedule(allowed.epsilon(), self.steps);
+            let start = task.start_or(|_| draws.normal(inputs.dims(), &inputs.device()));
+            let search = SparseClimb::new(objective, goal, start, balls, watch);
+            let (adversarial, search) = drive(task, pace, search)?;
+            return Ok((adversarial, search.best_value()));
+        }
+        let start = task.start_or(|_| allowed.random_edge(inputs, &draws));
+        let (rho, checkpoints) = (self.rho, Checkpoints::new(self.steps));
+        let search = Climbing { objective, rho, goal, start, checkpoints, climb: None, watch };
         let (adversarial, search) = drive(task, pace, search)?;
-        Ok((adversarial, search.climb))
+        Ok((adversarial, search.climb.map(|climb| climb.best_value())))
     }
 
     /// One run with what happens at each step, for judging whether the attack has converged.
@@ -134,18 +150,15 @@ impl Apgd {
     ) -> Result<ApgdTrace<D>, Error> {
         let mut steps: Vec<[Tensor<1>; 2]> = Vec::with_capacity(self.steps);
         let whole = Self { compacts: false, ..self.clone() };
-        let (adversarial, climb) =
-            whole.climb(task, task.goal().clone(), run, |climb| steps.push(climb.now()))?;
+        let (adversarial, best) =
+            whole.climb(task, task.goal().clone(), run, |step| steps.push(step))?;
         let read = |values: Tensor<1>| values.try_into_vec_as().map_err(Error::unreadable);
         let (mut values, mut step_sizes) = (Vec::new(), Vec::new());
         for [value, step_size] in steps {
             values.push(read(value)?);
             step_sizes.push(read(step_size)?);
         }
-        let best = match climb {
-            Some(climb) => read(climb.best_value())?,
-            None => Vec::new(),
-        };
+        let best = best.map_or(Ok(Vec::new()), read)?;
         Ok(ApgdTrace { adversarial, values, step_sizes, best })
     }
 }
@@ -193,8 +206,16 @@ impl AttackParameters for Apgd {
         self.steps + 1
     }
 
+    /// In L1 one more where each ball begins.
+    fn gradient_computations_in(&self, norm: Norm) -> usize {
+        match norm {
+            Norm::L1 => self.steps + sparse::schedule(1.0, self.steps).len(),
+            _ => self.gradient_computations(),
+        }
+    }
+
     fn norms(&self) -> &'static [Norm] {
-        &[Norm::Linf, Norm::L2]
+        &[Norm::Linf, Norm::L2, Norm::L1]
     }
 
     fn cost_parameters(&self) -> &'static [&'static str] {
@@ -215,7 +236,7 @@ impl<const D: usize> Attack<D> for Apgd {
     /// value of the objective; for [training](AttackTask::for_training) that one in any case, as the reference's
     /// `best_loss`.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.climb(task, task.goal().clone(), run, |_: &Climb<D>| ())?.0)
+        Ok(self.climb(task, task.goal().clone(), run, |_| ())?.0)
     }
 }
 
@@ -231,7 +252,7 @@ struct Climbing<W, const D: usize> {
     watch: W,
 }
 
-impl<W: FnMut(&Climb<D>), const D: usize> Search<D> for Climbing<W, D> {
+impl<W: FnMut([Tensor<1>; 2]), const D: usize> Search<D> for Climbing<W, D> {
     fn begin(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
         let adversarial = task.moved(&self.start);
         let found = task.gradient(adversarial.clone(), &self.goal, self.objective)?;
@@ -251,7 +272,7 @@ impl<W: FnMut(&Climb<D>), const D: usize> Search<D> for Climbing<W, D> {
         if let Some(since) = self.checkpoints.pass() {
             climb.check(self.rho * since as f64);
         }
-        (self.watch)(climb);
+        (self.watch)(climb.now());
         Ok((!task.trains()).then_some(Visit { adversarial, fooled }))
     }
 

@@ -62,6 +62,10 @@ impl ApgdT {
         Self { targets, ..self }
     }
 
+    pub(crate) fn targets(&self) -> usize {
+        self.targets
+    }
+
     /// What the steps ascend. Default: targeted DLR, which needs four classes;
     /// [`Objective::Margin`] does with two.
     #[must_use]
@@ -106,6 +110,10 @@ impl AttackParameters for ApgdT {
 
     fn gradient_computations(&self) -> usize {
         self.apgd.gradient_computations()
+    }
+
+    fn gradient_computations_in(&self, norm: Norm) -> usize {
+        self.apgd.gradient_computations_in(norm)
     }
 
     fn norms(&self) -> &'static [Norm] {

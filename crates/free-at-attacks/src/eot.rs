@@ -52,6 +52,10 @@ impl<A: AttackParameters + Serialize> AttackParameters for Eot<A> {
         self.draws * self.attack.gradient_computations()
     }
 
+    fn gradient_computations_in(&self, norm: Norm) -> usize {
+        self.draws * self.attack.gradient_computations_in(norm)
+    }
+
     fn norms(&self) -> &'static [Norm] {
         self.attack.norms()
     }

@@ -49,6 +49,17 @@ pub enum EvaluationError {
         found: String,
     },
 
+    /// Reports that cannot be of one model on the same data.
+    #[error(
+        "the clean answers of the report in {other} are not those of the one in {first}: a union is of one model on the same data"
+    )]
+    OtherData {
+        /// The threat model of the first report.
+        first: String,
+        /// That of the one that differs.
+        other: String,
+    },
+
     /// Data, a model, a threat model, an attack or a file that is wrong, and what a foreign attack says.
     #[error(transparent)]
     Core(#[from] Error),

@@ -22,9 +22,10 @@ use crate::error::EvaluationError;
 use crate::progress::Progress;
 use crate::report::RobustnessReport;
 use fingerprint::fingerprint;
-use plan::Plan;
+pub(crate) use measure::{exceeds, past_bounds, read_bools};
+pub(crate) use plan::Plan;
 use run::Run;
-use samples::Samples;
+pub(crate) use samples::{Clean, Samples};
 
 /// Clean accuracy, accuracy under some attacks, and the worst case over all of them.
 ///

@@ -8,6 +8,12 @@ pub(crate) fn default_step_size(epsilon: f64, steps: usize) -> f64 {
     2.5 * epsilon / steps as f64
 }
 
+/// What falls from `first` to `last` along a cosine, after `taken` of `steps` steps.
+pub(crate) fn cosine(first: f64, last: f64, taken: usize, steps: usize) -> f64 {
+    let share = taken as f64 / steps as f64;
+    last + (first - last) * (1.0 + (std::f64::consts::PI * share).cos()) / 2.0
+}
+
 /// Accepts a step size that was given and is finite and above 0.
 pub(crate) fn check_step_size(step_size: Option<Epsilon>) -> Result<(), Error> {
     step_size.map_or(Ok(()), Epsilon::check_step)

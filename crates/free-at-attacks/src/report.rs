@@ -2,8 +2,10 @@
 
 mod file;
 mod table;
+pub(crate) mod union;
 mod wilson;
 
+use burn::tensor::Device;
 use free_at_core::{Target, ThreatModel};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +87,19 @@ pub struct Versions {
     pub burn: String,
     /// The device that the model was on.
     pub device: String,
+}
+
+impl Versions {
+    /// Of what is running, with a model on this device.
+    pub(crate) fn here(device: &Device) -> Self {
+        /// The version of Burn that this version of free-at is written for.
+        const BURN: &str = "0.22";
+        Self {
+            free_at: env!("CARGO_PKG_VERSION").into(),
+            burn: BURN.into(),
+            device: format!("{device:?}"),
+        }
+    }
 }
 
 /// Clean accuracy, accuracy under each attack, and the worst case over all of them.

@@ -1,5 +1,7 @@
 //! Square attack.
 
+mod bumps;
+mod l1;
 mod l2;
 mod linf;
 mod windows;
@@ -23,7 +25,7 @@ use windows::Canvas;
 /// the image's area. As it uses no gradient, it finds what gradient masking hides.
 ///
 /// For L∞ it takes inputs of any rank: an image `[c, h, w]` has squares, anything else is one row
-/// with windows in it. For L2 it takes images of at least 3×3 without a per-feature scale. Each sample
+/// with windows in it. For L2 and L1 it takes images of at least 3×3 without a per-feature scale. Each sample
 /// has windows of its own, where the reference draws one for the whole batch; so a verdict does not
 /// depend on the neighbours.
 ///
@@ -154,9 +156,10 @@ struct Proposals<const D: usize> {
 }
 
 impl<const D: usize> Proposals<D> {
-    const ALL: [(Norm, Self); 2] = [
+    const ALL: [(Norm, Self); 3] = [
         (Norm::Linf, Self { limit: linf::limit, first: linf::stripes, next: linf::flip }),
-        (Norm::L2, Self { limit: l2::limit, first: l2::bumps, next: l2::shift }),
+        (Norm::L2, Self { limit: l2::limit, first: l2::grid, next: l2::shift }),
+        (Norm::L1, Self { limit: l1::limit, first: l1::grid, next: l1::shift }),
     ];
 
     fn within(norm: Norm, scaled: bool, sample: &[usize]) -> Result<Self, Error> {

@@ -119,6 +119,29 @@ impl Draws {
         })
     }
 
+    /// The same for the cross, the unit ball of L1.
+    pub fn unit_cross<const D: usize>(
+        &self,
+        shape: [usize; D],
+        changes: Option<&[f32]>,
+        device: &Device,
+    ) -> Tensor<D> {
+        self.fill(shape, device, |rng, row| {
+            // Gaps between uniform numbers are exponential ones over their sum.
+            row.iter_mut().for_each(|value| *value = -(1.0 - unit(rng)).ln());
+            if let Some(changes) = changes {
+                row.iter_mut().zip(changes).for_each(|(v, &s)| *v *= f32::from(s > 0.0));
+            }
+            let free = changes.map_or(row.len(), |s| s.iter().filter(|s| **s > 0.0).count());
+            let length = row.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+            let radius = unit(rng).powf(1.0 / free.max(1) as f32);
+            for value in row {
+                let sign = if unit(rng) < 0.5 { -1.0 } else { 1.0 };
+                *value *= sign * radius / length;
+            }
+        })
+    }
+
     fn fill<const D: usize>(
         &self,
         shape: [usize; D],
@@ -191,6 +214,7 @@ mod tests {
     fn draws_are_uniform_in_the_cube_and_in_the_ball_or_normal() {
         const SAMPLES: usize = 2000;
         const SLACK: f32 = 0.05; // over four standard errors of either mean
+        const ROUNDING: f32 = 1e-6; // of a sum of four
         let draws = Draws::new(0, (0..SAMPLES as u64).collect());
         let cube = draws.uniform([SAMPLES, 4], &Device::flex());
         assert!(cube.clone().mean().into_scalar::<f32>().abs() < SLACK);
@@ -199,6 +223,13 @@ mod tests {
         // E[r] = d / (d + 1) for a uniform point of the d-ball.
         assert!((radii.clone().mean().into_scalar::<f32>() - 0.8).abs() < SLACK);
         assert!(radii.max().into_scalar::<f32>() <= 1.0 + f32::EPSILON);
+        let cross = draws.unit_cross([SAMPLES, 4], None, &Device::flex());
+        assert!(cross.clone().mean().into_scalar::<f32>().abs() < SLACK);
+        let radii = crate::Norm::L1.of(cross.clone());
+        assert!((radii.clone().mean().into_scalar::<f32>() - 0.8).abs() < SLACK);
+        assert!(radii.max().into_scalar::<f32>() <= 1.0 + ROUNDING);
+        // Of |x₁| in the ball of radius r it is r / d, so here r / 4 with a mean of 0.8.
+        assert!((cross.abs().mean().into_scalar::<f32>() - 0.2).abs() < SLACK / 4.0);
         let normal = draws.normal([SAMPLES, 4], &Device::flex());
         assert!(normal.clone().mean().into_scalar::<f32>().abs() < SLACK);
         assert!((normal.square().mean().into_scalar::<f32>() - 1.0).abs() < SLACK);

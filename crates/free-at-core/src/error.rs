@@ -309,6 +309,21 @@ pub enum Error {
         found: usize,
     },
 
+    /// A gradient asked of a model that answers with labels alone.
+    #[error(
+        "the model answers with labels alone, so there is no gradient, and no logit but the label's: attack it with `HopSkipJump` or `Boundary`"
+    )]
+    LabelsAlone,
+
+    /// A model that answers with labels alone, and may not be asked any more.
+    #[error(
+        "all {budget} queries are spent: what was found so far stands; allow more (`LabelOnly::with_budget`), or attack fewer samples"
+    )]
+    QueriesSpent {
+        /// The queries that were allowed.
+        budget: u64,
+    },
+
     /// A tensor on another device than the trainer or the model it is for.
     #[error(
         "the {what} is on {found}, not on {expected}: create it there, or move it with `to_device`"

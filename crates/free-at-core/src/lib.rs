@@ -8,7 +8,7 @@
 //!   of an objective in the input;
 //! - how it acts: the trait [`Attack`] (the attacks are in `free-at-attacks`), given an
 //!   [`AttackTask`], with [`Draws`] for whatever is random; the parts that attacks are made of, [`Ascent`],
-//!   [`Search`] and [`Closest`];
+//!   [`Search`], [`Approach`] and [`Closest`];
 //! - training against it: [`train`], whose heart is [`FreeAdversarialTrainer`].
 //!
 //! Most programs use this through the crate `free-at`.
@@ -25,6 +25,7 @@ pub mod train;
 pub use attack::ascent::Ascent;
 pub use attack::closest::Closest;
 pub use attack::interface::{Access, Attack, AttackParameters, unsupported_norm};
+pub use attack::minimal::{Approach, MinimalAttack, minimize};
 pub use attack::search::{Pace, Search, Visit, drive};
 pub use attack::survivors::Turn;
 pub use attack::target::Target;
@@ -34,6 +35,7 @@ pub use error::Error;
 pub use model::batch::{Batch, check_samples};
 pub use model::classifier::{Classifier, Trainable};
 pub use model::frozen::{FrozenModel, InputGradient};
+pub use model::label_only::LabelOnly;
 pub use threat::bounds::Bounds;
 pub use threat::epsilon::Epsilon;
 pub use threat::feature_rules::{Direction, FeatureRules};

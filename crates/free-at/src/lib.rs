@@ -41,7 +41,7 @@
 //! # The rooms
 //!
 //! - here: threat models ([`ThreatModel`], [`Epsilon`], [`Norm`], [`Bounds`]), what an attack wants ([`Goal`],
-//!   [`Objective`]), what it acts on ([`Classifier`], [`Batch`], [`FrozenModel`]);
+//!   [`Objective`]), what it acts on ([`Classifier`], [`Batch`], [`FrozenModel`], [`LabelOnly`]);
 //! - [`train`]: the trainers, a run in one call, the guard;
 //! - [`attacks`]: from FGSM to AutoAttack, the evaluation, and the parts that attacks are made of;
 //! - [`models`]: networks, weights from and to PyTorch, normalisation as a layer;
@@ -71,8 +71,8 @@ pub use free_at_nn as nn;
 
 pub use free_at_core::{
     Batch, Bounds, Classifier, Direction, Draws, Epsilon, Error, FeatureRules, FrozenModel, Goal,
-    InputGradient, Norm, Objective, PerturbationSet, Radius, RuleError, ThreatModel, Trainable,
-    check_samples, files, rows, train,
+    InputGradient, LabelOnly, Norm, Objective, PerturbationSet, Radius, RuleError, ThreatModel,
+    Trainable, check_samples, files, rows, train,
 };
 
 /// What most programs import.

@@ -9,7 +9,7 @@ const RELATIVE_ROUNDING: f64 = 1e-4;
 
 /// The norm of each sample's perturbation, and whether it is within ε, as far as rounding allows to
 /// say.
-pub(super) fn norms<const D: usize>(
+pub(crate) fn norms<const D: usize>(
     allowed: &PerturbationSet<D>,
     inputs: &Tensor<D>,
     adversarial: &Tensor<D>,
@@ -44,7 +44,7 @@ fn precision<const D: usize>(inputs: &Tensor<D>) -> f64 {
 }
 
 /// How far the inputs are outside the input bounds at most.
-pub(super) fn past_bounds<const D: usize>(
+pub(crate) fn past_bounds<const D: usize>(
     allowed: &PerturbationSet<D>,
     inputs: Tensor<D>,
 ) -> Result<f64, Error> {
@@ -53,11 +53,11 @@ pub(super) fn past_bounds<const D: usize>(
 }
 
 /// Whether a measurement is above its limit; one that is no number counts as above.
-pub(super) fn exceeds(found: f64, limit: f64) -> bool {
+pub(crate) fn exceeds(found: f64, limit: f64) -> bool {
     found.is_nan() || found > limit
 }
 
-pub(super) fn read_bools(flags: Tensor<1, Bool>) -> Result<Vec<bool>, Error> {
+pub(crate) fn read_bools(flags: Tensor<1, Bool>) -> Result<Vec<bool>, Error> {
     let flags = flags.int().try_into_vec_as::<i32>().map_err(Error::unreadable)?;
     Ok(flags.into_iter().map(|flag| flag != 0).collect())
 }

@@ -10,21 +10,21 @@ use crate::progress::Progress;
 
 /// The parameters of an evaluation, as its builder describes them.
 #[derive(Clone)]
-pub(super) struct Plan<const D: usize> {
-    pub(super) threat: ThreatModel,
-    pub(super) attacks: Vec<Arc<dyn Attack<D>>>,
-    pub(super) target: Option<Target>,
-    pub(super) seed: u64,
-    pub(super) batch_size: Option<usize>,
-    pub(super) cascade: bool,
-    pub(super) quantized: bool,
-    pub(super) progress: Option<Arc<dyn Progress>>,
-    pub(super) record: Option<PathBuf>,
-    pub(super) examples: Option<PathBuf>,
+pub(crate) struct Plan<const D: usize> {
+    pub(crate) threat: ThreatModel,
+    pub(crate) attacks: Vec<Arc<dyn Attack<D>>>,
+    pub(crate) target: Option<Target>,
+    pub(crate) seed: u64,
+    pub(crate) batch_size: Option<usize>,
+    pub(crate) cascade: bool,
+    pub(crate) quantized: bool,
+    pub(crate) progress: Option<Arc<dyn Progress>>,
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) examples: Option<PathBuf>,
 }
 
 impl<const D: usize> Plan<D> {
-    pub(super) fn new(threat: ThreatModel) -> Self {
+    pub(crate) fn new(threat: ThreatModel) -> Self {
         Self {
             threat,
             attacks: Vec::new(),
@@ -39,12 +39,12 @@ impl<const D: usize> Plan<D> {
         }
     }
 
-    pub(super) fn is_targeted(&self) -> bool {
+    pub(crate) fn is_targeted(&self) -> bool {
         self.target.is_some()
     }
 
     /// Accepts what can be told to make sense before the data are read.
-    pub(super) fn check(&self) -> Result<(), EvaluationError> {
+    pub(crate) fn check(&self) -> Result<(), EvaluationError> {
         self.threat.check()?;
         self.attacks.iter().try_for_each(|attack| attack.check())?;
         if self.batch_size == Some(0) {

@@ -12,7 +12,7 @@ const TARGETS: u64 = u64::MAX;
 
 /// What a model says of a sample without an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Clean {
+pub(crate) enum Clean {
     Right,
     Misclassified,
     /// An answer that is no number; it counts as wrong.
@@ -21,21 +21,21 @@ pub(super) enum Clean {
 
 /// Every sample on the host, with what the model says of it without an attack. Batches are then put
 /// together of whichever samples are needed, so none is half empty.
-pub(super) struct Samples {
+pub(crate) struct Samples {
     shape: Vec<usize>,
     inputs: Vec<f32>,
     truth: Vec<i64>,
     target: Option<Vec<i64>>,
     /// What the model says of each without an attack.
-    pub(super) clean: Vec<Clean>,
+    pub(crate) clean: Vec<Clean>,
     /// The size of the loader's first batch, and its device.
-    pub(super) batch: usize,
-    pub(super) device: Device,
+    pub(crate) batch: usize,
+    pub(crate) device: Device,
     seed: u64,
 }
 
 impl Samples {
-    pub(super) fn read<const D: usize>(
+    pub(crate) fn read<const D: usize>(
         model: &FrozenModel<D>,
         test: &dyn DataLoader<Batch<D>>,
         plan: &Plan<D>,
@@ -118,31 +118,31 @@ impl Samples {
         Ok(())
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.truth.len()
     }
 
     /// The shape of one sample.
-    pub(super) fn shape(&self) -> &[usize] {
+    pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }
 
     /// All inputs, one after the other, row-major.
-    pub(super) fn inputs(&self) -> &[f32] {
+    pub(crate) fn inputs(&self) -> &[f32] {
         &self.inputs
     }
 
-    pub(super) fn truth(&self) -> &[i64] {
+    pub(crate) fn truth(&self) -> &[i64] {
         &self.truth
     }
 
     /// The samples that are right without an attack.
-    pub(super) fn right(&self) -> Vec<usize> {
+    pub(crate) fn right(&self) -> Vec<usize> {
         (0..self.len()).filter(|&sample| self.clean[sample] == Clean::Right).collect()
     }
 
     /// The attack of some samples, as its number `attack` in the evaluation.
-    pub(super) fn task<'a, const D: usize>(
+    pub(crate) fn task<'a, const D: usize>(
         &self,
         model: &'a FrozenModel<D>,
         threat: &ThreatModel,

@@ -11,9 +11,6 @@ use crate::report::{
 };
 use crate::warning::Warning;
 
-/// The version of Burn that this version of free-at is written for.
-const BURN: &str = "0.22";
-
 /// A black-box attack that breaks no larger share of the samples than this by itself is chance.
 const BY_CHANCE: f64 = 0.002;
 
@@ -55,11 +52,7 @@ impl<const D: usize> Run<'_, D> {
             target: plan.target.clone(),
             cascade: plan.cascade,
             seed: plan.seed,
-            versions: Versions {
-                free_at: env!("CARGO_PKG_VERSION").into(),
-                burn: BURN.into(),
-                device: format!("{:?}", self.device),
-            },
+            versions: Versions::here(&self.device),
             hash,
             clean: share(right.len()),
             clean_interval: wilson_interval(right.len(), n),

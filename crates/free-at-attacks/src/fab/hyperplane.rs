@@ -1,19 +1,27 @@
 //! The smallest step onto a hyperplane within the input bounds.
 
 use burn::tensor::{FloatDType, Tensor};
-use free_at_core::rows::column;
+use free_at_core::rows::{bisect, column, largest, largest_alone};
 use free_at_core::{Error, Norm, PerturbationSet};
 
 use crate::parameters::{for_norm, norms_of};
 
-/// How fast each feature moves, `[n, features]`, in the shortest step to a plane with weights |w|.
-type Speed = fn(&Tensor<2>) -> Tensor<2>;
+/// How far each feature moves, `[n, features]`, in the shortest step that covers a distance, `[n, 1]`, at weights |w|,
+/// where each has so much room, if there is an end to it.
+type Lengths = fn(Tensor<2>, Tensor<2>, Option<Tensor<2>>) -> Tensor<2>;
 
 /// That, for each norm in which the shortest step is known.
-const SPEEDS: [(Norm, Speed); 2] = [(Norm::Linf, alike), (Norm::L2, by_weight)];
+const LENGTHS: [(Norm, Lengths); 3] = [
+    (Norm::Linf, |distance, w, room| together(alike, distance, w, room)),
+    (Norm::L2, |distance, w, room| together(by_weight, distance, w, room)),
+    (Norm::L1, one_by_one),
+];
 
 /// The norms that FAB-T is defined in.
-pub(super) const NORMS: [Norm; SPEEDS.len()] = norms_of(&SPEEDS);
+pub(crate) const NORMS: [Norm; LENGTHS.len()] = norms_of(&LENGTHS);
+
+/// How fast each feature moves where all do at once.
+type Speed = fn(&Tensor<2>) -> Tensor<2>;
 
 /// All that have a weight at all move as far.
 fn alike(w: &Tensor<2>) -> Tensor<2> {
@@ -34,17 +42,18 @@ const FAR: f64 = 1e12;
 /// # Errors
 /// [`Error::Unsupported`] in any other norm than those of [`NORMS`].
 ///
-/// Every feature moves against the value's sign by min(λ m, room), where m is 1 for L∞ and |w| for
+/// For L∞ and L2 every feature moves against the value's sign by min(λ m, room), where m is 1 for L∞ and |w| for
 /// L2, and room is what the bounds leave. What this covers, Σ |w| min(λ m, room), rises with λ in
 /// straight pieces, each less steep than the one before; so Newton's method from λ = 0 never goes too
-/// far, and is exact once it is on the piece where |value| is reached.
+/// far, and is exact once it is on the piece where |value| is reached. For L1 features use up their room one after the other,
+/// those of the largest |w| first.
 pub(crate) fn step_onto<const D: usize>(
     allowed: &PerturbationSet<D>,
     points: &Tensor<D>,
     value: Tensor<1>,
     w: Tensor<D>,
 ) -> Result<Tensor<D>, Error> {
-    let speed = for_norm("FAB-T", &SPEEDS, allowed.norm())?;
+    let lengths = for_norm("FAB-T", &LENGTHS, allowed.norm())?;
     let shape = points.dims();
     // In units of the scale, in which the norm is the plain one and a frozen feature has w = 0.
     let scale = allowed.scale();
@@ -63,7 +72,7 @@ pub(crate) fn step_onto<const D: usize>(
     let flat = |tensor: Tensor<D>| tensor.flatten::<2>(1, D - 1);
     let (w, room) = (flat(w), room.map(flat));
     let against = w.clone().sign() * value.clone().sign().neg().unsqueeze_dim(1);
-    let moves = lengths(speed, value.abs().unsqueeze_dim(1), w.abs(), room);
+    let moves = lengths(value.abs().unsqueeze_dim(1), w.abs(), room);
     let step = (against * moves).reshape(shape);
     Ok(allowed.from_units(step))
 }
@@ -72,8 +81,7 @@ pub(crate) fn step_onto<const D: usize>(
 /// random cases of up to 3,072 features.
 const NEWTON_STEPS: usize = 16;
 
-/// How far each feature moves, `[n, features]`, to cover `distance`, `[n, 1]`, at weights |w|.
-fn lengths(speed: Speed, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
+fn together(speed: Speed, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
     let (weighs, speed) = (alike(&w), speed(&w));
     // What a feature covers for each unit of λ while it moves, and in all.
     let pace = w.clone() * speed.clone();
@@ -92,6 +100,29 @@ fn lengths(speed: Speed, distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<
         lambda = lambda.max_pair(next).clamp_max(FAR);
     }
     (speed * lambda).min_pair(room)
+}
+
+fn one_by_one(distance: Tensor<2>, w: Tensor<2>, room: Option<Tensor<2>>) -> Tensor<2> {
+    let most = largest(w.clone());
+    let Some(room) = room else {
+        return largest_alone(w) * (distance / most.clamp_min(1.0 / FAR));
+    };
+    let shape = w.dims();
+    let room = room * alike(&w);
+    let reach = w.clone() * room.clone();
+    // What those cover together whose weight is larger.
+    let covered = |weight: &Tensor<2>| {
+        let smaller = w.clone().lower_equal(weight.clone().expand(shape));
+        reach.clone().mask_fill(smaller, 0.0).sum_dim(1)
+    };
+    let [below, from] = bisect(most, |weight| covered(weight).lower_equal(distance.clone()));
+    let first = covered(&from);
+    let last = covered(&below) - first.clone();
+    let share = ((distance - first) / last.clamp_min(1.0 / FAR)).clamp(0.0, 1.0);
+    let partly = room.clone() * share;
+    let whole = w.clone().greater(from.expand(shape));
+    let none = w.lower_equal(below.expand(shape));
+    partly.mask_where(whole, room).mask_fill(none, 0.0)
 }
 
 #[cfg(test)]
@@ -135,7 +166,7 @@ mod tests {
         /// crowd of others that also reach the plane is shorter.
         #[test]
         fn the_step_is_the_shortest_within_the_bounds(
-            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            norm in proptest::sample::select(NORMS.to_vec()),
             point in proptest::collection::vec(0.0..1.0_f32, FEATURES),
             w in weights(),
             value in -2.0..2.0_f32,
@@ -170,7 +201,7 @@ mod tests {
         /// With as many features as an image has, and rooms of every size.
         #[test]
         fn the_step_reaches_the_plane_in_high_dimensions(
-            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            norm in proptest::sample::select(NORMS.to_vec()),
             seed: u64,
             share in 0.001..0.999_f32,
             size in -4.0..0.0_f64,
@@ -196,7 +227,7 @@ mod tests {
         /// Without bounds the distance is |value| over the dual norm of w, also in units of a scale.
         #[test]
         fn without_bounds_the_distance_is_known(
-            norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+            norm in proptest::sample::select(NORMS.to_vec()),
             w in weights().prop_filter("no plane", |w| w.iter().any(|w| *w != 0.0)),
             value in -2.0..2.0_f32,
             scale in proptest::collection::vec(0.5..2.0_f32, FEATURES),
@@ -219,6 +250,7 @@ mod tests {
             let dual = match norm {
                 Norm::Linf => scaled.iter().map(|w| w.abs()).sum::<f32>(),
                 Norm::L2 => size(Norm::L2, &scaled),
+                _ => size(Norm::Linf, &scaled),
             };
             prop_assert!((size(norm, &units) - value.abs() / dual).abs() < ROUNDING);
         }

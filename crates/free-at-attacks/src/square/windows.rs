@@ -1,5 +1,7 @@
 //! Where Square changes an image: windows, stripes and bumps, drawn for each sample.
 
+use std::cell::RefCell;
+
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use free_at_core::Draws;
 
@@ -10,6 +12,8 @@ pub(crate) struct Canvas {
     pub(crate) width: usize,
     /// Whether windows may lie against the right and the lower edge.
     reaches_edge: bool,
+    /// The side and the values of the last bump that was sent to the device: sides change ten times in an attack.
+    sent: RefCell<Option<(usize, Tensor<1>)>>,
 }
 
 impl Canvas {
@@ -19,7 +23,7 @@ impl Canvas {
             [channels, height, width] => (channels, height, width),
             _ => (1, 1, sample.iter().product()),
         };
-        Self { channels, height, width, reaches_edge }
+        Self { channels, height, width, reaches_edge, sent: RefCell::default() }
     }
 
     pub(crate) fn shape(&self, samples: usize) -> [usize; 4] {
@@ -55,12 +59,26 @@ impl Canvas {
         signs.expand(self.shape(draws.len()))
     }
 
-    /// A grid of bumps, with a sign and a direction each, of length 1 in all, `[n, c, h, w]`.
-    pub(crate) fn bumps(&self, draws: &Draws, device: &Device) -> Tensor<4> {
+    /// The values of a bump on a device, row by row.
+    fn sent(&self, kind: Bump, side: usize, device: &Device) -> Tensor<1> {
+        let mut sent = self.sent.borrow_mut();
+        match &*sent {
+            Some((of, values)) if *of == side => values.clone(),
+            _ => {
+                let values = kind.of_side(side);
+                let values = Tensor::<1>::from_data(values.as_slice(), (device, DType::F32));
+                *sent = Some((side, values.clone()));
+                values
+            }
+        }
+    }
+
+    /// A grid of bumps of size 1, with a sign and a direction each, `[n, c, h, w]`.
+    pub(crate) fn bumps(&self, kind: Bump, draws: &Draws, device: &Device) -> Tensor<4> {
         let Self { channels, height, width, .. } = *self;
         let side = (height / 5).max(1);
         let margin = (height - (5 * side).min(height)) / 2;
-        let bump = bump(side);
+        let bump = kind.of_side(side);
         let tiles = (height / side) * (width / side);
         let plane = |units: &Vec<f32>| {
             let mut values = vec![0.0; channels * height * width];
@@ -81,21 +99,20 @@ impl Canvas {
                     }
                 }
             }
-            unit(values)
+            values
         };
         let values: Vec<f32> = draws.units(tiles * (1 + channels)).iter().flat_map(plane).collect();
         Tensor::from_data(TensorData::new(values, self.shape(draws.len())), (device, DType::F32))
     }
 }
 
-/// Windows of one size at random places, two for each sample.
+/// Windows of one size at random places, two for each sample. All that was drawn goes to the device at once.
 pub(crate) struct Windows<'a> {
     canvas: &'a Canvas,
     size: [usize; 2],
     /// For each sample two places of two coordinates, a direction, and a sign for each channel, drawn
-    /// from [0, 1).
-    units: Vec<Vec<f32>>,
-    device: &'a Device,
+    /// from [0, 1): `[n, 5 + c, 1, 1]`.
+    units: Tensor<4>,
 }
 
 /// Which of a sample's two windows.
@@ -110,19 +127,17 @@ impl<'a> Windows<'a> {
         canvas: &'a Canvas,
         size: [usize; 2],
         draws: &Draws,
-        device: &'a Device,
+        device: &Device,
     ) -> Self {
-        Self { canvas, size, units: draws.units(5 + canvas.channels), device }
+        let numbers = 5 + canvas.channels;
+        let units = TensorData::new(draws.units(numbers).concat(), [draws.len(), numbers, 1, 1]);
+        Self { canvas, size, units: Tensor::from_data(units, (device, DType::F32)) }
     }
 
     /// A sign for each channel, `[n, c, 1, 1]`.
     pub(crate) fn signs(&self) -> Tensor<4> {
-        let signs = self.units.iter().flat_map(|units| &units[5..]).map(|unit| sign(*unit));
-        let shape = [self.units.len(), self.canvas.channels, 1, 1];
-        Tensor::from_data(
-            TensorData::new::<f32, _>(signs.collect(), shape),
-            (self.device, DType::F32),
-        )
+        let units = self.units.clone().slice_dim(1, 5..5 + self.canvas.channels);
+        units.greater_equal_scalar(0.5).cast(FloatDType::F32).mul_scalar(2.0).sub_scalar(1.0)
     }
 
     /// 1 in the window, `[n, 1, h, w]`.
@@ -136,17 +151,15 @@ impl<'a> Windows<'a> {
     }
 
     /// The bump in each first window, `[n, 1, h, w]`, on its side for every other sample; zero outside.
-    pub(crate) fn bump(&self) -> Tensor<4> {
+    pub(crate) fn bump(&self, kind: Bump) -> Tensor<4> {
         let side = self.size[0] as i64;
         let mask = self.mask(Window::First);
         let shape = mask.dims();
-        let lies = self.column(|units| i64::from(units[4] > 0.5)).expand(shape).bool();
+        let lies = self.unit(4).greater_scalar(0.5).expand(shape);
         let [row, column] = self.place(Window::First).map(|at| at.expand(shape).clamp(0, side - 1));
         let upright = row.clone().mul_scalar(side) + column.clone();
         let at = upright.mask_where(lies, column.mul_scalar(side) + row).reshape([-1]);
-        let values =
-            Tensor::<1>::from_data(bump(self.size[0]).as_slice(), (self.device, DType::F32));
-        values.select(0, at).reshape(shape) * mask
+        self.canvas.sent(kind, self.size[0], &mask.device()).select(0, at).reshape(shape) * mask
     }
 
     /// Row and column of each pixel as the window counts them: `[n, 1, h, 1]` and `[n, 1, 1, w]`.
@@ -157,10 +170,11 @@ impl<'a> Windows<'a> {
         };
         let corner = |unit: usize, free: usize| {
             let places = free + usize::from(self.canvas.reaches_edge);
-            self.column(move |units| (units[unit] * places as f32) as i64)
+            self.unit(unit).mul_scalar(places as f64).floor().int()
         };
         let ramp = |length: usize, shape: [usize; 4]| {
-            Tensor::<1, Int>::arange(0..length as i64, self.device).reshape(shape)
+            let pixels = 0..length as i64;
+            Tensor::<1, Int>::arange(pixels, &self.units.device()).reshape(shape)
         };
         let Canvas { height, width, .. } = *self.canvas;
         [
@@ -169,43 +183,61 @@ impl<'a> Windows<'a> {
         ]
     }
 
-    /// An integer for each sample, `[n, 1, 1, 1]`.
-    fn column(&self, of: impl Fn(&[f32]) -> i64) -> Tensor<4, Int> {
-        let values = self.units.iter().map(|units| of(units)).collect();
-        let shape = [self.units.len(), 1, 1, 1];
-        Tensor::from_data(TensorData::new::<i64, _>(values, shape), self.device)
+    /// One of the numbers drawn, `[n, 1, 1, 1]`.
+    fn unit(&self, number: usize) -> Tensor<4> {
+        self.units.clone().slice_dim(1, number..number + 1)
     }
 }
 
-/// The bump of the L2 attack, `side` × `side`, of length 1: above, rectangles around its middle piled up
-/// with heights 1, 1/4, 1/9 and so on, from the smallest to the whole; below the same, negative.
-fn bump(side: usize) -> Vec<f32> {
-    let upper = side / 2;
-    let mut values = pile(upper, side);
-    values.extend(pile(side - upper, side).iter().map(|value| -value));
-    unit(values)
+/// The bump of the attacks in L2 and L1, `side` × `side`, of size 1: above, rectangles around its middle piled up
+/// with heights that fall from 1, from the smallest to the whole; below the same, negative.
+#[derive(Clone, Copy)]
+pub(crate) struct Bump {
+    /// The k-th rectangle has the height k to the power of minus this.
+    pub(crate) fall: i32,
+    /// Values brought to size 1.
+    pub(crate) unit: fn(Vec<f32>) -> Vec<f32>,
 }
 
-/// A pile of rectangles of length 1 as an image of `height` × `width`.
-fn pile(height: usize, width: usize) -> Vec<f32> {
-    let mut values = vec![0.0_f32; height * width];
-    let (middle_y, middle_x) = (height / 2, width / 2);
-    for level in 0..=middle_y.max(middle_x) {
-        let added = 1.0 / ((level + 1) * (level + 1)) as f32;
-        for y in middle_y.saturating_sub(level)..(middle_y + level + 1).min(height) {
-            for x in middle_x.saturating_sub(level)..(middle_x + level + 1).min(width) {
-                values[y * width + x] += added;
+impl Bump {
+    fn of_side(self, side: usize) -> Vec<f32> {
+        let upper = side / 2;
+        let mut values = self.pile(upper, side);
+        values.extend(self.pile(side - upper, side).iter().map(|value| -value));
+        (self.unit)(values)
+    }
+
+    /// A pile of rectangles of size 1 as an image of `height` × `width`.
+    fn pile(self, height: usize, width: usize) -> Vec<f32> {
+        let mut values = vec![0.0_f32; height * width];
+        let (middle_y, middle_x) = (height / 2, width / 2);
+        for level in 0..=middle_y.max(middle_x) {
+            let added = ((level + 1) as f32).powi(-self.fall);
+            for y in middle_y.saturating_sub(level)..(middle_y + level + 1).min(height) {
+                for x in middle_x.saturating_sub(level)..(middle_x + level + 1).min(width) {
+                    values[y * width + x] += added;
+                }
             }
         }
+        (self.unit)(values)
     }
-    unit(values)
 }
 
-/// Values of length 1.
-fn unit(mut values: Vec<f32>) -> Vec<f32> {
-    let square = |value: &f32| f64::from(*value) * f64::from(*value);
-    let length = values.iter().map(square).sum::<f64>().sqrt() as f32;
-    values.iter_mut().for_each(|value| *value /= length.max(f32::MIN_POSITIVE));
+/// Values of Euclidean length 1.
+pub(crate) fn unit_length(values: Vec<f32>) -> Vec<f32> {
+    let length = values.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
+    over(values, length)
+}
+
+/// Values whose absolute values sum to 1.
+pub(crate) fn unit_sum(values: Vec<f32>) -> Vec<f32> {
+    let sum = values.iter().map(|v| f64::from(v.abs())).sum();
+    over(values, sum)
+}
+
+fn over(mut values: Vec<f32>, size: f64) -> Vec<f32> {
+    let size = (size as f32).max(f32::MIN_POSITIVE);
+    values.iter_mut().for_each(|value| *value /= size);
     values
 }
 
@@ -216,6 +248,10 @@ fn sign(unit: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With the power whose sum is 1.
+    const KINDS: [(Bump, i32); 2] =
+        [(Bump { fall: 2, unit: unit_length }, 2), (Bump { fall: 4, unit: unit_sum }, 1)];
 
     #[test]
     fn windows_lie_within_the_image_and_have_their_size() {
@@ -229,12 +265,15 @@ mod tests {
             let touched: Vec<f32> = mask.sum_dim(0).try_into_vec_as().unwrap();
             assert!(touched.iter().all(|count| *count > 0.0), "every pixel is reached");
         }
-        let bump = windows.bump();
-        let lengths: Vec<f32> =
-            bump.clone().square().sum_dim(3).sum_dim(2).try_into_vec_as().unwrap();
-        assert!(lengths.iter().all(|length| (length - 1.0).abs() < 1e-5));
-        let outside = bump * windows.mask(Window::First).neg().add_scalar(1.0);
-        assert_eq!(outside.abs().max().into_scalar::<f32>(), 0.0);
+        for (bump, power) in KINDS {
+            let bump = windows.bump(bump);
+            let sizes = bump.clone().abs().powi_scalar(power).sum_dim(3).sum_dim(2);
+            let sizes: Vec<f32> = sizes.try_into_vec_as().unwrap();
+            assert!(sizes.iter().all(|size| (size - 1.0).abs() < 1e-5));
+            let outside = bump * windows.mask(Window::First).neg().add_scalar(1.0);
+            assert_eq!(outside.abs().max().into_scalar::<f32>(), 0.0);
+            canvas.sent.take();
+        }
     }
 
     #[test]
@@ -247,17 +286,19 @@ mod tests {
     }
 
     #[test]
-    fn bumps_start_at_length_one() {
+    fn every_channel_of_the_grid_has_bumps_of_size_one() {
         for (height, width) in [(8, 8), (32, 32), (5, 7)] {
             let canvas = Canvas::of(&[3, height, width], true);
             let draws = Draws::new(0, vec![0, 1]);
-            let bumps = canvas.bumps(&draws, &Device::flex());
-            let lengths = bumps.square().sum_dim(3).sum_dim(2).sum_dim(1);
-            let lengths: Vec<f32> = lengths.try_into_vec_as().unwrap();
-            assert!(
-                lengths.iter().all(|length| (length - 1.0).abs() < 1e-5),
-                "{height}×{width}: {lengths:?}"
-            );
+            let side = (height / 5).max(1);
+            let whole = (height / side * (width / side)) as f32; // tiles, of which some may lie across the edge
+            for (bump, power) in KINDS {
+                let bumps = canvas.bumps(bump, &draws, &Device::flex());
+                let sizes = bumps.abs().powi_scalar(power).sum_dim(3).sum_dim(2);
+                let sizes: Vec<f32> = sizes.try_into_vec_as().unwrap();
+                let fits = |size: &f32| *size > 0.5 * whole && *size < whole + 1e-3;
+                assert!(sizes.iter().all(fits), "{height}×{width}: {sizes:?} of {whole}");
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::rows::for_each_feature;
 pub struct Closest<const D: usize> {
     examples: Tensor<D>,
     norms: Tensor<1>,
+    cut_short: bool,
 }
 
 impl<const D: usize> Closest<D> {
@@ -19,7 +20,7 @@ impl<const D: usize> Closest<D> {
     pub fn new(task: &AttackTask<'_, D>) -> Self {
         let (inputs, device) = (task.inputs().clone(), task.inputs().device());
         let norms = Tensor::full([task.len()], f32::INFINITY, (&device, DType::F32));
-        Self { examples: inputs, norms }
+        Self { examples: inputs, norms, cut_short: false }
     }
 
     /// Takes note of points of the samples, `[n, …]`, as the model saw them, where these fool it, `[n]`, and
@@ -40,6 +41,16 @@ impl<const D: usize> Closest<D> {
     /// Their norms as the threat model measures them, `[n]`; infinite where none was found.
     pub fn norms(&self) -> &Tensor<1> {
         &self.norms
+    }
+
+    /// Whether the search ended early because the model may not be asked any more: what is here stands, but more might
+    /// have been found.
+    pub fn is_cut_short(&self) -> bool {
+        self.cut_short
+    }
+
+    pub(super) fn cut_short(&mut self) {
+        self.cut_short = true;
     }
 
     /// Which samples have one within ε, `[n]`.

@@ -18,6 +18,8 @@ pub enum Access {
     WhiteBox,
     /// Its outputs alone.
     BlackBox,
+    /// The labels that it gives alone.
+    Labels,
 }
 
 /// What an attack is called, costs, and can run with, whatever the rank of its inputs.
@@ -36,6 +38,12 @@ pub trait AttackParameters: Debug + Send + Sync + erased_serde::Serialize {
 
     /// Gradient computations per sample in one run, if none ends early.
     fn gradient_computations(&self) -> usize;
+
+    /// The same in this norm, for an attack that costs another number in some. Default: the same.
+    fn gradient_computations_in(&self, norm: Norm) -> usize {
+        let _ = norm;
+        self.gradient_computations()
+    }
 
     /// The norms in which it is defined. Default: none, so an attack says which.
     fn norms(&self) -> &'static [Norm] {

@@ -4,6 +4,7 @@
 pub(crate) mod ascent;
 pub(crate) mod closest;
 pub(crate) mod interface;
+pub(crate) mod minimal;
 pub(crate) mod search;
 pub(crate) mod survivors;
 pub(crate) mod target;

@@ -38,6 +38,8 @@ pub(super) struct Survivors<'a, const D: usize> {
 pub struct Turn {
     stay: Option<Tensor<1, Int>>,
     enter: Option<Tensor<1, Int>>,
+    /// Those that stay, on the host.
+    staying: Vec<usize>,
 }
 
 impl Turn {
@@ -55,6 +57,19 @@ impl Turn {
             Some(stay) => kept.select(0, stay.clone()),
             None => kept,
         }
+    }
+
+    /// The same for flags.
+    pub fn staying_flags(&self, kept: Tensor<1, Bool>) -> Tensor<1, Bool> {
+        match &self.stay {
+            Some(stay) => kept.select(0, stay.clone()),
+            None => kept,
+        }
+    }
+
+    /// The same for what is kept on the host.
+    pub fn staying_of<T: Clone>(&self, kept: &[T]) -> Vec<T> {
+        self.staying.iter().map(|&at| kept[at].clone()).collect()
     }
 
     /// The positions, among the samples at work before, of those that stay.
@@ -140,7 +155,7 @@ impl<'a, const D: usize> Survivors<'a, D> {
         let next = stay.iter().map(|&row| self.positions[row]).chain(enter.iter().copied());
         self.positions = next.collect();
         let (turn, taken) = (
-            Turn { stay: self.indices(&stay), enter: self.indices(&enter) },
+            Turn { stay: self.indices(&stay), enter: self.indices(&enter), staying: stay.clone() },
             stay.iter().map(|&row| self.taken[row]).chain(enter.iter().map(|_| 0)).collect(),
         );
         self.taken = taken;

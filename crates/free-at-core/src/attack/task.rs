@@ -1,6 +1,6 @@
 //! What an attack is given.
 
-use burn::tensor::{DType, Int, Tensor};
+use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::draws::Draws;
 use crate::error::Error;
@@ -208,6 +208,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         self.trains
     }
 
+    /// The given starting points, `[n, …]`, if there are any.
+    pub fn start(&self) -> Option<&Tensor<D>> {
+        self.start.as_ref()
+    }
+
     /// The perturbation to start from: the given one, or else what `random` makes.
     pub fn start_or(&self, random: impl FnOnce(&Self) -> Tensor<D>) -> Tensor<D> {
         match &self.start {
@@ -238,6 +243,14 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// [`Error::Logits`].
     pub fn logits(&self, adversarial: Tensor<D>) -> Result<Tensor<2>, Error> {
         self.model.logits(self.seen(adversarial))
+    }
+
+    /// Which of the samples these adversarial examples, `[n, …]`, fool the model on, `[n]`.
+    ///
+    /// # Errors
+    /// Those of [`logits`](Self::logits).
+    pub fn fooled_by(&self, adversarial: Tensor<D>) -> Result<Tensor<1, Bool>, Error> {
+        Ok(self.goal.fooled(self.logits(adversarial)?))
     }
 
     /// The gradient of the objective at adversarial examples of the samples, with entries that are

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Tensor};
 
 use super::classifier::Classifier;
 use super::gradient::{backward, checkpointing};
+use super::label_only::LabelOnly;
 use super::precision;
 use crate::error::Error;
 use crate::threat::goal::Goal;
@@ -54,6 +55,17 @@ pub struct InputGradient<const D: usize> {
 /// # Ok::<(), free_at_core::Error>(())
 /// ```
 pub struct FrozenModel<const D: usize> {
+    model: Model<D>,
+    forward_passes: AtomicU64,
+    gradient_computations: AtomicU64,
+}
+
+enum Model<const D: usize> {
+    Module(Frozen<D>),
+    Labels(LabelOnly<D>),
+}
+
+struct Frozen<const D: usize> {
     /// For gradients in the input: on the autodiff device, without parameter gradients.
     differentiable: Box<dyn Classifier<D>>,
     /// For predictions: off the autodiff device altogether. Shares the parameters' memory. None in training mode,
@@ -63,8 +75,6 @@ pub struct FrozenModel<const D: usize> {
     checkpointing: Option<GradientCheckpointingStrategy>,
     /// The type of float that it computes in.
     dtype: DType,
-    forward_passes: AtomicU64,
-    gradient_computations: AtomicU64,
 }
 
 impl<const D: usize> FrozenModel<D> {
@@ -72,9 +82,10 @@ impl<const D: usize> FrozenModel<D> {
     pub fn new<C: Classifier<D> + Module + 'static>(model: &C) -> Self {
         // `valid` first: it brings running statistics up to date, which `freeze` alone does not.
         let plain = model.valid();
-        let differentiable = plain.clone().train().freeze();
+        let differentiable = Box::new(plain.clone().train().freeze());
         let dtype = precision::of(&plain);
-        Self::of(Box::new(differentiable), Some(Box::new(plain)), None, dtype)
+        let plain: Option<Box<dyn Classifier<D>>> = Some(Box::new(plain));
+        Self::of(Model::Module(Frozen { differentiable, plain, checkpointing: None, dtype }))
     }
 
     /// A copy of the model in training mode: batch norm takes the statistics of the batch, dropout drops. Parameters
@@ -83,31 +94,27 @@ impl<const D: usize> FrozenModel<D> {
     ///
     /// A sample's gradient then depends on the others of its batch.
     pub fn in_training<C: Classifier<D> + Module + 'static>(model: &C) -> Self {
-        let (strategy, dtype) = (checkpointing(model), precision::of(model));
-        Self::of(Box::new(model.clone().no_grad()), None, strategy, dtype)
+        let (checkpointing, dtype) = (checkpointing(model), precision::of(model));
+        let differentiable = Box::new(model.clone().no_grad());
+        Self::of(Model::Module(Frozen { differentiable, plain: None, checkpointing, dtype }))
     }
 
-    fn of(
-        differentiable: Box<dyn Classifier<D>>,
-        plain: Option<Box<dyn Classifier<D>>>,
-        checkpointing: Option<GradientCheckpointingStrategy>,
-        dtype: DType,
-    ) -> Self {
+    /// A model of which nothing is known but what it says: a query is a forward pass, its logits are 1 for the label and 0,
+    /// and there is no gradient.
+    pub fn of_labels(model: LabelOnly<D>) -> Self {
+        Self::of(Model::Labels(model))
+    }
+
+    fn of(model: Model<D>) -> Self {
         let (forward_passes, gradient_computations) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { differentiable, plain, checkpointing, dtype, forward_passes, gradient_computations }
+        Self { model, forward_passes, gradient_computations }
     }
 
     /// Whether the model takes samples of this shape.
     pub(crate) fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
-        self.differentiable.check_input(sample)
-    }
-
-    /// The inputs as a leaf of a graph.
-    fn leaf(&self, inputs: Tensor<D>) -> Tensor<D> {
-        let inputs = inputs.without_autodiff().autodiff();
-        match self.checkpointing {
-            Some(strategy) => inputs.with_gradient_checkpointing_strategy(strategy),
-            None => inputs,
+        match &self.model {
+            Model::Module(model) => model.differentiable.check_input(sample),
+            Model::Labels(_) => Ok(()),
         }
     }
 
@@ -115,22 +122,23 @@ impl<const D: usize> FrozenModel<D> {
     ///
     /// # Errors
     /// [`Error::InputShape`] for samples that the model does not take, [`Error::Logits`] if it returns
-    /// another number of rows.
+    /// another number of rows; of one that answers with labels [`Error::QueriesSpent`], [`Error::Label`] and what it says
+    /// itself.
     pub fn logits(&self, inputs: Tensor<D>) -> Result<Tensor<2>, Error> {
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
-        self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
-        let logits = match &self.plain {
-            Some(plain) => precision::logits(&**plain, inputs.without_autodiff(), self.dtype),
-            None => precision::logits(&*self.differentiable, self.leaf(inputs), self.dtype),
+        let logits = match &self.model {
+            Model::Module(model) => model.logits(inputs),
+            Model::Labels(labels) => labels.logits(inputs.without_autodiff())?,
         };
+        self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
         one_row_each(n, logits.without_autodiff())
     }
 
     /// The gradient of the objective in the inputs, `[n, …]`, each sample for itself.
     ///
     /// # Errors
-    /// [`Error::InputShape`], [`Error::Logits`], and those of [`Objective::values`].
+    /// [`Error::InputShape`], [`Error::Logits`], [`Error::LabelsAlone`], and those of [`Objective::values`].
     pub fn input_gradient(
         &self,
         inputs: Tensor<D>,
@@ -144,17 +152,18 @@ impl<const D: usize> FrozenModel<D> {
     /// `[n, classes]` to one number per sample, `[n]`, that depends on its own row only.
     ///
     /// # Errors
-    /// [`Error::InputShape`], [`Error::Logits`], and those of `values`.
+    /// [`Error::InputShape`], [`Error::Logits`], [`Error::LabelsAlone`], and those of `values`.
     pub fn input_gradient_of(
         &self,
         inputs: Tensor<D>,
         values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
+        let Model::Module(model) = &self.model else { return Err(Error::LabelsAlone) };
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
-        let inputs = self.leaf(inputs).require_grad();
-        let logits = precision::logits(&*self.differentiable, inputs.clone(), self.dtype);
+        let inputs = model.leaf(inputs).require_grad();
+        let logits = precision::logits(&*model.differentiable, inputs.clone(), model.dtype);
         let logits = one_row_each(n, logits)?;
         let values = values(logits.clone())?;
         let gradient = match values.is_tracked() {
@@ -178,6 +187,24 @@ impl<const D: usize> FrozenModel<D> {
     /// Gradient computations (a forward and a backward pass each) so far, counted in samples.
     pub fn gradient_computations(&self) -> u64 {
         self.gradient_computations.load(Ordering::Relaxed)
+    }
+}
+
+impl<const D: usize> Frozen<D> {
+    fn logits(&self, inputs: Tensor<D>) -> Tensor<2> {
+        match &self.plain {
+            Some(plain) => precision::logits(&**plain, inputs.without_autodiff(), self.dtype),
+            None => precision::logits(&*self.differentiable, self.leaf(inputs), self.dtype),
+        }
+    }
+
+    /// The inputs as a leaf of a graph.
+    fn leaf(&self, inputs: Tensor<D>) -> Tensor<D> {
+        let inputs = inputs.without_autodiff().autodiff();
+        match self.checkpointing {
+            Some(strategy) => inputs.with_gradient_checkpointing_strategy(strategy),
+            None => inputs,
+        }
     }
 }
 

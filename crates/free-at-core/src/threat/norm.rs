@@ -2,6 +2,8 @@
 //! one to the other stands there.
 
 pub(crate) mod geometry;
+mod l0;
+mod l1;
 mod l2;
 mod linf;
 mod text;
@@ -12,6 +14,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use geometry::Geometry;
+pub(super) use l0::L0;
+pub(super) use l1::L1;
 pub(super) use l2::L2;
 pub(super) use linf::Linf;
 
@@ -23,6 +27,11 @@ pub enum Norm {
     Linf,
     /// L2: the Euclidean length of the change.
     L2,
+    /// L1: the sum of the changes of all features.
+    L1,
+    /// L0: how many features change, by whatever the bounds allow. It is no norm: nothing is steepest in it, so no
+    /// method trains against it, and attacks in it are their own. Of an image a colour of a pixel is a feature.
+    L0,
 }
 
 /// `$call`, in which `$N` is the norm's own type: the one place that tells norms apart.
@@ -37,6 +46,14 @@ macro_rules! with_norm {
                 type $N = $crate::threat::norm::L2;
                 $call
             }
+            $crate::threat::norm::Norm::L1 => {
+                type $N = $crate::threat::norm::L1;
+                $call
+            }
+            $crate::threat::norm::Norm::L0 => {
+                type $N = $crate::threat::norm::L0;
+                $call
+            }
         }
     };
 }
@@ -44,8 +61,8 @@ macro_rules! with_norm {
 pub(super) use with_norm;
 
 impl Norm {
-    /// Every norm there is.
-    pub const ALL: [Self; 2] = [Self::Linf, Self::L2];
+    /// Every norm there is; L0 is none.
+    pub const ALL: [Self; 3] = [Self::Linf, Self::L2, Self::L1];
 
     /// The norm of each sample's perturbation: `[n, …]` to `[n, 1, …]`, ready to broadcast.
     ///

@@ -77,6 +77,23 @@ impl<const D: usize> PerturbationSet<D> {
         from_units(units, self.scale.as_ref())
     }
 
+    /// A perturbation of the inputs in units of the scale.
+    pub fn in_units(&self, delta: Tensor<D>) -> Tensor<D> {
+        in_units(delta, self.scale.as_ref())
+    }
+
+    /// The perturbation without that of features that may not move.
+    pub fn only_free(&self, delta: Tensor<D>) -> Tensor<D> {
+        frozen(delta, self.scale.as_ref())
+    }
+
+    /// The size of the largest perturbation that the input bounds leave each input, `[n, 1, …]`; nothing where there are
+    /// no bounds.
+    pub fn furthest(&self, inputs: &Tensor<D>) -> Option<Tensor<D>> {
+        let (low, high) = self.room(inputs)?;
+        Some(self.measure(self.only_free(low.neg().max_pair(high))))
+    }
+
     /// The inputs themselves, clamped to the input bounds.
     pub fn clamp(&self, inputs: Tensor<D>) -> Tensor<D> {
         match &self.bounds {
@@ -129,7 +146,7 @@ impl<const D: usize> PerturbationSet<D> {
     /// The perturbation projected onto the ε-ball and the input bounds.
     ///
     /// For images as the published programs do it: onto the ball, then into the bounds, which for L2 is
-    /// in both, though not the nearest point. With [rules for features](crate::FeatureRules) it is the
+    /// in both, though not the nearest point. For L1, and with [rules for features](crate::FeatureRules), it is the
     /// nearest one.
     pub fn project(&self, inputs: &Tensor<D>, delta: Tensor<D>) -> Tensor<D> {
         self.project_within(inputs, delta, &Radius::All(self.epsilon))
@@ -148,8 +165,8 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// The step of length `size` along which the loss rises fastest in this norm: `size · sign(g)`
-    /// for L∞, `size · g / ‖g‖₂` for L2, zero where the gradient is. Of a group of categories the one
-    /// with the largest gradient rises and the others fall.
+    /// for L∞, `size · g / ‖g‖₂` for L2, for L1 `size` in the feature with the largest |g|; zero where the gradient is.
+    /// Of a group of categories the one with the largest gradient rises and the others fall.
     pub fn steepest_step(&self, gradient: Tensor<D>, size: f64) -> Tensor<D> {
         let scale = self.scale.as_ref();
         let step = match &self.rules {
@@ -169,8 +186,8 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// A random perturbation of each input on the edge of the ε-ball, where APGD starts: for L∞ a
-    /// uniform one stretched until its largest entry is ε, for L2 a uniform direction of length ε.
-    /// Then limited to the bounds.
+    /// uniform one stretched until its largest entry is ε, for L2 a uniform direction of length ε, for L1 a uniform point of
+    /// the ball's surface. Then limited to the bounds.
     pub fn random_edge(&self, inputs: &Tensor<D>, draws: &Draws) -> Tensor<D> {
         let direction = frozen(self.uniform(inputs, draws), self.scale.as_ref());
         let length = self.norm.of(direction.clone()).clamp_min(f32::MIN_POSITIVE);
@@ -201,7 +218,7 @@ impl<const D: usize> PerturbationSet<D> {
     /// features with a step at whole steps from the input, and of each group of categories the largest
     /// at 1 and the others at 0 (of equals the input's own). The adversarial example itself without rules.
     ///
-    /// For L∞ it is the nearest such row within ε and the bounds, for L2 steps are rounded towards the
+    /// For L∞ it is the nearest such row within ε and the bounds, otherwise steps are rounded towards the
     /// input, which stays within ε. Gradients are meant to pass straight through.
     pub fn snap(&self, inputs: &Tensor<D>, adversarial: Tensor<D>) -> Tensor<D> {
         let Some(rules) = &self.rules else { return adversarial };
@@ -218,7 +235,7 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// `adversarial` with each feature at a whole multiple of 1 / `levels`, no further from the input
-    /// than ε or than it was: for L∞ the nearest such multiple, for L2 the next one towards the input.
+    /// than ε or than it was: for L∞ the nearest such multiple, otherwise the next one towards the input.
     /// Frozen features stay as they are.
     ///
     /// Meant for inputs that are such multiples themselves. One that is not may have none near

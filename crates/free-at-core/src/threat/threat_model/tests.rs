@@ -21,7 +21,7 @@ fn values(range: std::ops::Range<f32>) -> impl Strategy<Value = Vec<f32>> {
 
 /// Threat models of every kind that a set can be built from.
 fn threats() -> impl Strategy<Value = ThreatModel> {
-    let norm = prop_oneof![Just(Norm::Linf), Just(Norm::L2)];
+    let norm = proptest::sample::select(Norm::ALL.to_vec());
     let bounds = prop_oneof![
         Just(Bounds::None),
         Just(Bounds::default()),
@@ -116,7 +116,7 @@ proptest! {
     /// level away.
     #[test]
     fn the_lattice_is_reached_within_the_ball(
-        norm in prop_oneof![Just(Norm::Linf), Just(Norm::L2)],
+        norm in proptest::sample::select(Norm::ALL.to_vec()),
         levels in proptest::collection::vec(0..256_u16, 12),
         delta in values(-1.0..1.0),
         pixels in 0.0..12.0_f64,

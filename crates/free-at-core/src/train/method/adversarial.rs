@@ -53,7 +53,8 @@ impl<A: AttackParameters + Clone + 'static> Method for AdversarialConfig<A> {
     }
 
     fn gradient_computations(&self) -> usize {
-        self.attack.gradient_computations() * self.attack.runs(false) + 1
+        let norm = self.adversary.threat().norm();
+        self.attack.gradient_computations_in(norm) * self.attack.runs(false) + 1
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::threat::epsilon::Epsilon;
+use crate::threat::norm::Norm;
 use crate::threat::perturbation_set::PerturbationSet;
 use crate::threat::threat_model::ThreatModel;
 
@@ -110,12 +111,18 @@ impl Adversary {
         self.attacked
     }
 
-    /// Accepts a threat model that can be attacked, and a step size with its unit.
+    /// Accepts a threat model that can be trained against, and a step size with its unit.
     ///
     /// # Errors
-    /// Those of [`ThreatModel::check`]; [`Error::StepSize`], [`Error::StepSizeUnit`].
+    /// Those of [`ThreatModel::check`]; [`Error::Unsupported`] for L0, in which no step is steepest;
+    /// [`Error::StepSize`], [`Error::StepSizeUnit`].
     pub fn check(&self) -> Result<(), Error> {
         self.threat.check()?;
+        if self.threat.norm() == Norm::L0 {
+            let instead = "train in L1, in which steps are sparse, too, or in L∞".into();
+            let (attack, what) = ("adversarial training".into(), Norm::L0.to_string());
+            return Err(Error::Unsupported { attack, what, instead });
+        }
         self.step_size.map_or(Ok(()), |step_size| self.threat.check_step_size(step_size))
     }
 

@@ -66,7 +66,8 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
     /// fewer samples, and where they would be too few to tell anything, less often.
     pub(crate) fn fit(&self, share: f64, gradients_in_a_pass: usize) {
         const FEWEST: usize = 64;
-        let attack = self.attack.gradient_computations() * self.attack.runs(false);
+        let one = self.attack.gradient_computations_in(self.threat.norm());
+        let attack = one * self.attack.runs(false);
         let wanted = self.samples.load(Ordering::Relaxed);
         let affordable = share * gradients_in_a_pass as f64 / attack.max(1) as f64;
         let samples = wanted.min((affordable as usize).max(FEWEST));
