@@ -2,8 +2,8 @@
 
 use free_at::Norm;
 use free_at::attacks::{
-    Apgd, Ddn, DistanceReport, Distances, EvaluationError, Fmn, SigmaZero, Target, UnionReport,
-    Verdict,
+    Apgd, Ddn, DistanceReport, Distances, EvaluationError, Fmn, ModelInfo, SigmaZero, Target,
+    UnionReport, Verdict,
 };
 use free_at::prelude::*;
 
@@ -98,4 +98,26 @@ fn a_union_is_broken_where_any_of_its_threat_models_is() {
     let mixed = UnionReport::of(&[reports[0].clone(), other]).unwrap_err();
     assert!(matches!(mixed, EvaluationError::OtherData { .. }), "{mixed}");
     assert_eq!(UnionReport::of(&[]).unwrap_err(), EvaluationError::NoAttack);
+}
+
+#[test]
+fn an_entry_of_robustbench_is_made_of_the_standard_attacks_alone() {
+    let model = model("standard");
+    let run = |attacks| {
+        let evaluation = Evaluation::new(ThreatModel::linf(Epsilon::pixels(25.0)));
+        evaluation.attacks(attacks).run(&model, &*loader(6, 6)).unwrap()
+    };
+    let info = || ModelInfo::new("a model", "SmallCnn", "digits").by("its authors");
+    let report = run(AutoAttack::standard().with_compaction().attacks());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("entry.json");
+    info().with_footnote("A note.").measured(&report).unwrap().save(&path).unwrap();
+    let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    assert_eq!(entry["clean_acc"], format!("{:.2}", 100.0 * report.clean));
+    assert_eq!(entry["autoattack_acc"], format!("{:.2}", 100.0 * report.worst_case));
+    assert_eq!(entry["eps"], "25/255");
+    assert_eq!(entry["footnote"], "A note. Evaluated on 6 samples.");
+    assert_eq!(entry["authors"], "its authors");
+    let other = info().measured(&run(AutoAttack::rand())).unwrap_err();
+    assert!(matches!(other, EvaluationError::NotStandard { .. }), "{other}");
 }

@@ -9,6 +9,7 @@ mod bad_input;
 mod catalogue;
 mod certificates;
 mod convolution;
+mod corruptions;
 mod counting;
 #[cfg(feature = "remote")]
 mod devices;

@@ -4,6 +4,7 @@
 //! `cargo run --example evaluate -- --model target/quickstart/free-8.safetensors`
 
 mod certify;
+mod corruptions;
 mod minimal;
 mod progress;
 
@@ -59,6 +60,10 @@ struct Arguments {
     /// over every epsilon.
     #[arg(long)]
     minimal: bool,
+    /// Measures accuracy under common corruptions, in place of attacks: noise, blurs, brightness, contrast, JPEG and others, five
+    /// severities each.
+    #[arg(long)]
+    corruptions: bool,
     /// Certifies by randomised smoothing with noise of this standard deviation, in place of attacking: a number, or a
     /// fraction such as 64/255.
     #[arg(long, value_name = "SIGMA")]
@@ -76,7 +81,8 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where to write report.json, report.txt, accuracy-vs-epsilon.svg, adversarial.safetensors and
-    /// the record (with several norms in a folder for each, and union.json); with --minimal distances-NORM.json and .svg.
+    /// the record (with several norms in a folder for each, and union.json); with --minimal distances-NORM.json and .svg,
+    /// with --corruptions corruptions.json.
     /// Default: target/evaluate and the model's name.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -133,6 +139,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let smoothing =
             Smoothing::new(sigma).with_estimation(arguments.draws).with_seed(arguments.seed);
         return certify::certify((&name, &model), &*test, &smoothing, &out);
+    }
+    if arguments.corruptions {
+        let loading = |data: &ImageDataset| data.loader(arguments.batch, None, &device);
+        return corruptions::measure(&model, &data, (&loading, arguments.seed), &out);
     }
     if arguments.minimal {
         for &norm in &arguments.norm {

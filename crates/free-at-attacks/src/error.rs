@@ -49,6 +49,15 @@ pub enum EvaluationError {
         found: String,
     },
 
+    /// A report of other attacks than AutoAttack's standard version.
+    #[error(
+        "an entry of RobustBench is made of AutoAttack's standard version, untargeted, and not of {found}: evaluate with `AutoAttack::standard().attacks()`"
+    )]
+    NotStandard {
+        /// The attacks of the report.
+        found: String,
+    },
+
     /// Reports that cannot be of one model on the same data.
     #[error(
         "the clean answers of the report in {other} are not those of the one in {first}: a union is of one model on the same data"

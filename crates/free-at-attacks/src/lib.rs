@@ -99,6 +99,7 @@ pub use mi_fgsm::MiFgsm;
 pub use pgd::Pgd;
 pub use pgd_cw::{Cw, PgdCw};
 pub use progress::{EvaluationProgress, Progress};
+pub use report::model_info::ModelInfo;
 pub use report::union::UnionReport;
 pub use report::{
     AttackReport, QuantizedAccuracy, RobustnessReport, SampleReport, Verdict, Versions,

@@ -1,6 +1,7 @@
 //! What an evaluation found.
 
 mod file;
+pub(crate) mod model_info;
 mod table;
 pub(crate) mod union;
 mod wilson;

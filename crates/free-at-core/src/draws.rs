@@ -99,6 +99,15 @@ impl Draws {
         self.samples.iter().map(of).collect()
     }
 
+    /// `count` standard normal numbers for each sample, on the host, sample by sample.
+    pub fn normals(&self, count: usize) -> Vec<Vec<f32>> {
+        let of = |&sample: &u64| {
+            let mut generator = self.generator(sample);
+            (0..count).map(|_| normal(&mut generator)).collect()
+        };
+        self.samples.iter().map(of).collect()
+    }
+
     /// A point of the unit ball for each sample, uniform in volume over the features whose
     /// entry in `changes` is above 0 (all, if there is none); the other features are zero.
     pub fn unit_ball<const D: usize>(

@@ -120,6 +120,15 @@ pub enum DataError {
         names: String,
     },
 
+    /// A corruption that there is not, or not of these images.
+    #[error("`{corruption}` cannot be done: {reason}")]
+    Corruption {
+        /// The corruption.
+        corruption: String,
+        /// Why not.
+        reason: String,
+    },
+
     /// A transform that images of this shape cannot have, or that has nothing to make.
     #[error("`{transform}` cannot be applied to {found}: {reason}")]
     Transform {

@@ -6,6 +6,7 @@
 //! - [`ImageDataset`] is what all of them are, and whatever else is in memory: it can be split,
 //!   [transformed](Transform), and [loaded](ImageDataset::loading) into a Burn data loader of
 //!   [`Batch`](free_at_core::Batch)es;
+//! - [`Corruption`]s are what happens to images without an adversary: noise, blur, other colours, compression;
 //! - [`Table`] is the same for rows of numbers and categories: from a CSV file by a [`TableConfig`], or
 //!   embedded, [`breast_cancer`] and [`wine_quality`].
 //!
@@ -15,6 +16,7 @@ pub mod breast_cancer;
 mod cifar;
 pub mod cifar10;
 pub mod cifar100;
+mod corruption;
 mod dataset;
 pub mod digits;
 mod error;
@@ -31,6 +33,7 @@ mod table;
 mod transform;
 pub mod wine_quality;
 
+pub use corruption::Corruption;
 pub use dataset::{Image, ImageDataset};
 pub use error::DataError;
 pub use folder::ImageFolder;
