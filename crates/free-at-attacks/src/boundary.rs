@@ -60,22 +60,6 @@ impl Boundary {
     pub fn with_first_step(self, first_step: f64) -> Self {
         Self { first_step, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let walker = Walker::new(self.first_step);
-        let walking = Walking {
-            taken: 0,
-            point: task.inputs().clone(),
-            found: nobody(task.inputs()),
-            walkers: vec![walker; task.len()],
-        };
-        minimize(task, self.steps, leaves, walking)
-    }
 }
 
 /// How one sample steps, and how that has gone.
@@ -262,13 +246,26 @@ impl AttackParameters for Boundary {
 
 impl<const D: usize> Attack<D> for Boundary {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for Boundary {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let walker = Walker::new(self.first_step);
+        let walking = Walking {
+            taken: 0,
+            point: task.inputs().clone(),
+            found: nobody(task.inputs()),
+            walkers: vec![walker; task.len()],
+        };
+        minimize(task, self.steps, leaves, walking)
     }
 }

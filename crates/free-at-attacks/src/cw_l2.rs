@@ -78,18 +78,6 @@ impl CwL2 {
     pub fn with_rate(self, rate: f64) -> Self {
         Self { rate, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let moved = task.inputs().zeros_like();
-        let constants = Constants::new(task, self.weighing.first);
-        let search = Bent { attack: self, taken: 0, adam: Adam::new(&moved), moved, constants };
-        minimize(task, self.weighing.all_steps(), leaves, search)
-    }
 }
 
 /// The search with the coordinates bent so that the bounds are at infinity.
@@ -205,13 +193,22 @@ impl AttackParameters for CwL2 {
 
 impl<const D: usize> Attack<D> for CwL2 {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for CwL2 {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let moved = task.inputs().zeros_like();
+        let constants = Constants::new(task, self.weighing.first);
+        let search = Bent { attack: self, taken: 0, adam: Adam::new(&moved), moved, constants };
+        minimize(task, self.weighing.all_steps(), leaves, search)
     }
 }

@@ -49,17 +49,6 @@ impl Ddn {
     pub fn with_levels(self, levels: u32) -> Self {
         Self { levels: Some(levels), ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let delta = task.inputs().zeros_like();
-        let radius = task.allowed().measure(delta.clone()).add_scalar(self.first_norm);
-        minimize(task, self.steps, leaves, OnSphere { attack: self, taken: 0, delta, radius })
-    }
 }
 
 struct OnSphere<'a, const D: usize> {
@@ -149,13 +138,21 @@ impl AttackParameters for Ddn {
 
 impl<const D: usize> Attack<D> for Ddn {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for Ddn {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let delta = task.inputs().zeros_like();
+        let radius = task.allowed().measure(delta.clone()).add_scalar(self.first_norm);
+        minimize(task, self.steps, leaves, OnSphere { attack: self, taken: 0, delta, radius })
     }
 }

@@ -76,19 +76,6 @@ impl Ead {
     pub fn with_beta(self, beta: f64) -> Self {
         Self { beta, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let still = task.inputs().zeros_like();
-        let constants = Constants::new(task, self.weighing.first);
-        let search =
-            Shrinking { attack: self, taken: 0, ahead: still.clone(), delta: still, constants };
-        minimize(task, self.weighing.all_steps(), leaves, search)
-    }
 }
 
 struct Shrinking<'a, const D: usize> {
@@ -182,13 +169,23 @@ impl AttackParameters for Ead {
 
 impl<const D: usize> Attack<D> for Ead {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for Ead {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let still = task.inputs().zeros_like();
+        let constants = Constants::new(task, self.weighing.first);
+        let search =
+            Shrinking { attack: self, taken: 0, ahead: still.clone(), delta: still, constants };
+        minimize(task, self.weighing.all_steps(), leaves, search)
     }
 }

@@ -66,25 +66,6 @@ impl Fab {
     pub fn with_targets(self, targets: usize) -> Self {
         Self { walk: Walk { targets, ..self.walk } }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        run: usize,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let aims = match task.goal().target() {
-            Some(target) => vec![target],
-            None => {
-                let clean = task.logits(task.inputs().clone())?;
-                let truth = task.goal().truth();
-                let likely = |k| Target::MostLikely(k).classes(&clean, &truth, task.draws());
-                (1..=self.walk.targets).map(likely).collect::<Result<_, _>>()?
-            }
-        };
-        self.walk.towards(task, aims, run, leaves)
-    }
 }
 
 impl AttackParameters for Fab {
@@ -122,7 +103,22 @@ impl<const D: usize> Attack<D> for Fab {
 }
 
 impl<const D: usize> MinimalAttack<D> for Fab {
-    fn closest(&self, task: &AttackTask<D>, run: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, run, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        run: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let aims = match task.goal().target() {
+            Some(target) => vec![target],
+            None => {
+                let clean = task.logits(task.inputs().clone())?;
+                let truth = task.goal().truth();
+                let likely = |k| Target::MostLikely(k).classes(&clean, &truth, task.draws());
+                (1..=self.walk.targets).map(likely).collect::<Result<_, _>>()?
+            }
+        };
+        self.walk.towards(task, aims, run, leaves)
     }
 }

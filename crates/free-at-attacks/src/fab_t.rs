@@ -56,17 +56,6 @@ impl FabT {
     pub fn with_targets(self, targets: usize) -> Self {
         Self { walk: Walk { targets, ..self.walk } }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        run: usize,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let aim = aim(task, run, self.walk.restarts)?;
-        self.walk.towards(task, vec![aim], run, leaves)
-    }
 }
 
 impl AttackParameters for FabT {
@@ -103,7 +92,14 @@ impl<const D: usize> Attack<D> for FabT {
 }
 
 impl<const D: usize> MinimalAttack<D> for FabT {
-    fn closest(&self, task: &AttackTask<D>, run: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, run, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        run: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let aim = aim(task, run, self.walk.restarts)?;
+        self.walk.towards(task, vec![aim], run, leaves)
     }
 }

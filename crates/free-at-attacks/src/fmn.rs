@@ -63,24 +63,6 @@ impl Fmn {
     pub fn with_gamma(self, gamma: f64) -> Self {
         Self { gamma, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let dual = for_norm("FMN", &duals_and_none::<D>(), task.allowed().norm())?;
-        let delta = task.inputs().zeros_like();
-        let size = task.allowed().measure(delta.clone());
-        let radius = match dual {
-            Some(_) => size.add_scalar(f32::INFINITY),
-            None => size.add_scalar(1.0),
-        };
-        let found = nobody(task.inputs());
-        let search = AlongBoundary { attack: self, dual, taken: 0, delta, radius, found };
-        minimize(task, self.steps, leaves, search)
-    }
 }
 
 struct AlongBoundary<'a, const D: usize> {
@@ -197,13 +179,28 @@ impl AttackParameters for Fmn {
 
 impl<const D: usize> Attack<D> for Fmn {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for Fmn {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let dual = for_norm("FMN", &duals_and_none::<D>(), task.allowed().norm())?;
+        let delta = task.inputs().zeros_like();
+        let size = task.allowed().measure(delta.clone());
+        let radius = match dual {
+            Some(_) => size.add_scalar(f32::INFINITY),
+            None => size.add_scalar(1.0),
+        };
+        let found = nobody(task.inputs());
+        let search = AlongBoundary { attack: self, dual, taken: 0, delta, radius, found };
+        minimize(task, self.steps, leaves, search)
     }
 }

@@ -60,17 +60,6 @@ impl HopSkipJump {
     pub fn with_points(self, points: usize) -> Self {
         Self { first_points: points, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let found = nobody(task.inputs());
-        let jumping = Jumping { attack: self, taken: 0, point: task.inputs().clone(), found };
-        minimize(task, self.steps, leaves, jumping)
-    }
 }
 
 struct Jumping<'a, const D: usize> {
@@ -250,13 +239,21 @@ impl AttackParameters for HopSkipJump {
 
 impl<const D: usize> Attack<D> for HopSkipJump {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for HopSkipJump {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let found = nobody(task.inputs());
+        let jumping = Jumping { attack: self, taken: 0, point: task.inputs().clone(), found };
+        minimize(task, self.steps, leaves, jumping)
     }
 }

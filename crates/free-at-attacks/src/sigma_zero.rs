@@ -44,19 +44,6 @@ impl SigmaZero {
     pub fn with_sigma(self, sigma: f64) -> Self {
         Self { sigma, ..self }
     }
-
-    fn search<const D: usize>(
-        &self,
-        task: &AttackTask<D>,
-        leaves: bool,
-    ) -> Result<(Tensor<D>, Closest<D>), Error> {
-        self.check()?;
-        let delta = task.inputs().zeros_like();
-        let threshold = task.allowed().measure(delta.clone()).add_scalar(self.first_threshold);
-        let search =
-            Sparse { attack: self, taken: 0, adam: Adam::new(&delta), delta, threshold, rate: 1.0 };
-        minimize(task, self.steps, leaves, search)
-    }
 }
 
 struct Sparse<'a, const D: usize> {
@@ -136,13 +123,23 @@ impl AttackParameters for SigmaZero {
 
 impl<const D: usize> Attack<D> for SigmaZero {
     /// Of each sample an adversarial example within ε, or the input where none was found.
-    fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
-        Ok(self.search(task, task.stops())?.0)
+    fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
+        Ok(self.search(task, run, task.stops())?.0)
     }
 }
 
 impl<const D: usize> MinimalAttack<D> for SigmaZero {
-    fn closest(&self, task: &AttackTask<D>, _: usize) -> Result<Closest<D>, Error> {
-        Ok(self.search(task, false)?.1)
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        _: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error> {
+        self.check()?;
+        let delta = task.inputs().zeros_like();
+        let threshold = task.allowed().measure(delta.clone()).add_scalar(self.first_threshold);
+        let search =
+            Sparse { attack: self, taken: 0, adam: Adam::new(&delta), delta, threshold, rate: 1.0 };
+        minimize(task, self.steps, leaves, search)
     }
 }

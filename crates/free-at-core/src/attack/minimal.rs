@@ -12,11 +12,24 @@ use crate::error::Error;
 /// An attack that looks for the smallest perturbation. ε has no part in that: it only says which of the examples that it
 /// finds count when it is run as an [`Attack`].
 pub trait MinimalAttack<const D: usize>: Attack<D> {
+    /// Run `run`, as [`minimize`] does it: where a sample may not leave, the closest examples are there for all of them.
+    ///
+    /// # Errors
+    /// Those of [`run_once`](Attack::run_once).
+    fn search(
+        &self,
+        task: &AttackTask<D>,
+        run: usize,
+        leaves: bool,
+    ) -> Result<(Tensor<D>, Closest<D>), Error>;
+
     /// Of each sample the adversarial example closest to it that run `run` finds, at whatever distance.
     ///
     /// # Errors
     /// Those of [`run_once`](Attack::run_once).
-    fn closest(&self, task: &AttackTask<D>, run: usize) -> Result<Closest<D>, Error>;
+    fn closest(&self, task: &AttackTask<D>, run: usize) -> Result<Closest<D>, Error> {
+        Ok(self.search(task, run, false)?.1)
+    }
 }
 
 /// What such an attack does at each step; [`minimize`] does the rest.
