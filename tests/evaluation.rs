@@ -156,7 +156,7 @@ fn a_batch_is_refilled_while_an_attack_runs() {
         let sizes = model.sizes.lock().unwrap().clone();
         assert!(sizes[1..].iter().all(|size| *size <= BATCH), "after the clean answers");
         // After these and the checks the batch is full until nobody waits any more.
-        const CHECKS: usize = 1 + 5 + 2;
+        const CHECKS: usize = 1 + 2 + 5 + 2;
         let full = sizes[CHECKS..].iter().take_while(|size| **size == BATCH).count();
         let attack = &report.attacks[0];
         // Every second sample is broken early, so most of the work is done in a full batch.

@@ -184,10 +184,10 @@ fn records_of_other_evaluations_and_damaged_ones_are_refused() {
             Err(EvaluationError::Core(Error::DamagedFile { .. }))
         ));
     }
-    let older = written.replacen("\"free_at_record\":2", "\"free_at_record\":1", 1);
+    let older = written.replacen("\"free_at_record\":3", "\"free_at_record\":1", 1);
     std::fs::write(&record, older).unwrap();
     let refused = run(&evaluation(folder.path())).unwrap_err();
-    assert!(refused.to_string().contains("version 1, this program reads version 2"), "{refused}");
+    assert!(refused.to_string().contains("version 1, this program reads version 3"), "{refused}");
     std::fs::write(&record, &written).unwrap();
     std::fs::write(folder.path().join("record.jsonl.examples"), [0; 4]).unwrap();
     assert!(matches!(
@@ -218,4 +218,42 @@ fn files_that_cannot_be_written_are_told_before_any_attack() {
     assert!(matches!(run(&examples), Err(EvaluationError::Core(Error::File { .. }))));
     let record = evaluation.with_record(folder.path().join("no/record.jsonl"));
     assert!(matches!(run(&record), Err(EvaluationError::Core(Error::File { .. }))));
+}
+
+/// A network, and what it makes of its logits or its inputs: no parameter tells one from another.
+#[derive(burn::module::Module, Debug)]
+struct Changed {
+    net: free_at::models::SmallCnn,
+    #[module(skip)]
+    scale: f64,
+    #[module(skip)]
+    shift: f64,
+}
+
+impl Classifier<4> for Changed {
+    fn logits(&self, images: burn::tensor::Tensor<4>) -> burn::tensor::Tensor<2> {
+        self.net.logits(images.add_scalar(self.shift)).mul_scalar(self.scale)
+    }
+}
+
+#[test]
+fn the_same_weights_in_another_model_are_another_evaluation() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record.jsonl");
+    let evaluation = Evaluation::new(linf(0.1)).attack(Fgsm::new());
+    let resumed = evaluation.clone().with_record(&record);
+    let test = loader(SAMPLES, 16);
+    let of = |scale, shift| Changed { net: model("free-8"), scale, shift };
+    let first = resumed.run(&of(1.0, 0.0), &*test).unwrap();
+    // A scale changes no clean verdict, and a small shift hardly any.
+    for other in [of(2.0, 0.0), of(1.0, 0.1)] {
+        let refused = resumed.run(&other, &*test);
+        assert!(matches!(refused, Err(EvaluationError::OtherEvaluation { .. })));
+        let alone = evaluation.run(&other, &*test).unwrap();
+        assert_ne!(alone.hash, first.hash);
+    }
+    let again = resumed.run(&of(1.0, 0.0), &*test).unwrap();
+    assert_eq!(again.hash, first.hash);
+    // Rounding of another device or number of threads.
+    assert!(resumed.run(&of(1.0 + 1e-5, 0.0), &*test).is_ok());
 }

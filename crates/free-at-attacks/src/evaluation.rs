@@ -21,7 +21,7 @@ use free_at_core::{Attack, Batch, Classifier, FrozenModel, Target, ThreatModel};
 use crate::error::EvaluationError;
 use crate::progress::Progress;
 use crate::report::RobustnessReport;
-use fingerprint::fingerprint;
+use fingerprint::Fingerprint;
 pub(crate) use measure::{exceeds, past_bounds, read_bools};
 pub(crate) use plan::Plan;
 use run::Run;
@@ -197,10 +197,10 @@ impl<const D: usize> Evaluation<D> {
         let devices = model.devices();
         let frozen = FrozenModel::new(model);
         let samples = Samples::read(&frozen, test, plan, &devices)?;
-        let hash = fingerprint(plan, model, &samples)?;
-        let mut run = Run::new(plan, &frozen, &samples, &hash)?;
+        let fingerprint = Fingerprint::of(plan, (model, &frozen), &samples)?;
+        let mut run = Run::new(plan, &frozen, &samples, &fingerprint)?;
         run.attack()?;
-        let report = run.report(hash);
+        let report = run.report(fingerprint.hash());
         run.save_examples()?;
         Ok(report)
     }

@@ -120,7 +120,8 @@ pub struct RobustnessReport {
     /// What computed it.
     pub versions: Versions,
     /// SHA-256 of what the verdicts depend on: attacks, threat model, seed, data, the model's
-    /// parameters and what it makes of the data without an attack.
+    /// parameters, and what it says of the data without an attack: of the first eight samples to the last bit (but for a model that
+    /// draws), of all whether it is right.
     pub hash: String,
     /// Accuracy without an attack, from 0 to 1.
     pub clean: f64,

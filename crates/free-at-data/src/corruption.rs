@@ -151,13 +151,19 @@ impl ImageDataset {
             let draws = Draws::new(seed, vec![index as u64]).for_attack(stream);
             let plane = Plane { values: &image.pixels, channels, height, width };
             let corrupted = corruption.of(&plane, severity, &draws)?;
-            bytes.extend(corrupted.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0) as u8));
+            bytes.extend(corrupted.iter().map(|value| level(*value)));
             labels.push(image.label);
         }
         let memory =
             Memory { pixels: Pixels::Bytes(bytes), labels, shape: self.shape(), white: WHITE };
         Ok(Self::in_memory(memory, self.class_names().to_vec()))
     }
+}
+
+/// Rounded down, but for what is a whole level but for rounding: n / 255 · 255 is not always n.
+fn level(value: f32) -> u8 {
+    const ROUNDING: f32 = 1e-4;
+    (value.clamp(0.0, 1.0) * 255.0 + ROUNDING) as u8
 }
 
 impl fmt::Display for Corruption {

@@ -12,18 +12,23 @@ use free_at_core::Error;
 use free_at_core::files::{self, damaged, failed};
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::Fingerprint;
 use super::tally::Finding;
 use crate::error::EvaluationError;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     free_at_record: u32,
+    /// Of configuration, data and parameters.
     hash: String,
+    /// What the model says of the first few samples, where that tells it from others.
+    #[serde(default)]
+    answers: Option<Vec<f32>>,
     /// Values of one adversarial example; 0 where none are kept.
     features: usize,
 }
 
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// A finding with the adversarial examples of what it broke, one after the other.
 pub(super) type WithExamples = (Finding, Vec<f32>);
@@ -35,17 +40,18 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Opens the record of the evaluation with this hash, or starts it; with what it holds.
+    /// Opens the record of the evaluation with this fingerprint, or starts it; with what it holds.
     /// `features` are the values of an adversarial example, where these are kept.
     pub(super) fn open(
         path: &Path,
-        hash: &str,
+        of: &Fingerprint,
         features: Option<usize>,
     ) -> Result<(Self, Vec<WithExamples>), EvaluationError> {
         if !path.exists() {
             let header = Header {
                 free_at_record: FORMAT,
-                hash: hash.into(),
+                hash: of.key().into(),
+                answers: of.answers().map(Into::into),
                 features: features.unwrap_or(0),
             };
             let line = serde_json::to_string(&header).map_err(|error| failed(path, error))?;
@@ -78,9 +84,10 @@ impl Record {
             }
             _ => return Err(damaged(path, "line 1 is no header of a record").into()),
         };
-        if header.hash != hash {
+        let recorded = Fingerprint::recorded(header.hash, header.answers);
+        if !recorded.matches(of) {
             let path = path.display().to_string();
-            let (expected, found) = (hash.into(), header.hash);
+            let (expected, found) = (of.hash(), recorded.hash());
             return Err(EvaluationError::OtherEvaluation { path, expected, found });
         }
         if header.features != features.unwrap_or(0) {

@@ -8,6 +8,7 @@ use free_at_core::files::{self, damaged};
 use free_at_core::{Attack, AttackTask, EIGHT_BIT_LEVELS, Error, FrozenModel};
 
 use super::examples::Examples;
+use super::fingerprint::Fingerprint;
 use super::measure::{exceeds, norms, past_bounds, read_bools};
 use super::plan::Plan;
 use super::record::Record;
@@ -39,7 +40,7 @@ impl<'a, const D: usize> Run<'a, D> {
         plan: &'a Plan<D>,
         model: &'a FrozenModel<D>,
         samples: &'a Samples,
-        hash: &str,
+        fingerprint: &Fingerprint,
     ) -> Result<Self, EvaluationError> {
         if let Some(path) = &plan.examples {
             files::can_be_written(path)?;
@@ -56,7 +57,7 @@ impl<'a, const D: usize> Run<'a, D> {
         };
         if let Some(path) = &plan.record {
             let features = run.examples.is_some().then(|| samples.shape().iter().product());
-            let (record, findings) = Record::open(path, hash, features)?;
+            let (record, findings) = Record::open(path, fingerprint, features)?;
             for (line, (finding, examples)) in findings.iter().enumerate() {
                 let (attacks, n) = (plan.attacks.len(), samples.len());
                 if !finding.is_of(attacks, n) {

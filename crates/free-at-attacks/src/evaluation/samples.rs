@@ -127,6 +127,16 @@ impl Samples {
         &self.shape
     }
 
+    /// The inputs of the first samples, at most so many.
+    pub(crate) fn first<const D: usize>(&self, n: usize) -> Tensor<D> {
+        let n = n.min(self.len());
+        let features: usize = self.shape.iter().product();
+        let mut shape = [n; D];
+        shape[1..].copy_from_slice(&self.shape);
+        let values = self.inputs[..n * features].to_vec();
+        Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32))
+    }
+
     /// All inputs, one after the other, row-major.
     pub(crate) fn inputs(&self) -> &[f32] {
         &self.inputs
