@@ -100,7 +100,12 @@ fn nearest_in_both<const D: usize>(
             None => moves,
         })
     };
-    let exact = below.clone() + (left(&below) - radius).clamp_min(0.0) / moving.clamp_min(1.0);
+    let exact =
+        below.clone() + (left(&below) - radius.clone()).clamp_min(0.0) / moving.clamp_min(1.0);
     let by = exact.min_pair(from).mask_fill(fits, 0.0);
-    from_units(sign * cut(shrunk(&by)), ball.scale)
+    let nearest = cut(shrunk(&by));
+    // What is left of large changes in a small ball is known to the precision of the changes.
+    let length = rows::absolute_sum(nearest.clone()).max_pair(radius.clone());
+    let nearest = nearest * (radius / length.clamp_min(f32::MIN_POSITIVE));
+    from_units(sign * nearest, ball.scale)
 }
