@@ -124,8 +124,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let name = stem(file);
     let out = arguments.out.clone();
     let out = out.unwrap_or_else(|| Path::new("target/evaluate").join(&name));
-    std::fs::create_dir_all(&out)
-        .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
+    make_folder(&out)?;
     let device = Device::default();
     let Loaded { model, config } = arguments.kind.load(file, &device)?;
     let data = match &arguments.data {
@@ -167,6 +166,11 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn make_folder(path: &Path) -> Result<(), String> {
+    let failed = |error| format!("the folder {} cannot be made: {error}", path.display());
+    std::fs::create_dir_all(path).map_err(failed)
+}
+
 /// A threat model for each norm and its epsilon.
 fn threats(arguments: &Arguments) -> Result<Vec<ThreatModel>, String> {
     let (norms, epsilons) = (&arguments.norm, &arguments.epsilon);
@@ -190,8 +194,7 @@ fn attack(
     arguments: &Arguments,
     out: &Path,
 ) -> Result<RobustnessReport, Box<dyn Error>> {
-    std::fs::create_dir_all(out)
-        .map_err(|error| format!("the folder {} cannot be made: {error}", out.display()))?;
+    make_folder(out)?;
     let evaluation = Evaluation::new(threat.clone())
         .with_seed(arguments.seed)
         .attacks(attacks)

@@ -10,7 +10,7 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, name};
+use crate::parameters::{check_counts, check_range, name};
 use climb::{Checkpoints, Climb};
 use sparse::SparseClimb;
 
@@ -191,15 +191,8 @@ impl AttackParameters for Apgd {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("APGD", self.steps, self.restarts)?;
-        match (0.0..=1.0).contains(&self.rho) {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "APGD",
-                parameter: "rho, the share of rising steps",
-                allowed: "from 0 to 1",
-                value: self.rho,
-            }),
-        }
+        let kept = (0.0..=1.0).contains(&self.rho);
+        check_range(kept, "APGD", "rho, the share of rising steps", "from 0 to 1", self.rho)
     }
 
     fn gradient_computations(&self) -> usize {

@@ -34,8 +34,6 @@ pub struct AutoAttack {
     targeted: ApgdT,
     fab: FabT,
     square: Square,
-    /// For how many classes it is to be, if that was said.
-    targets: Option<usize>,
 }
 
 /// The restarts that version "plus" gives the untargeted attacks, and "standard" APGD-CE in L1.
@@ -45,7 +43,7 @@ impl AutoAttack {
     /// The standard version for L∞ and L2.
     pub fn standard() -> Self {
         let (ce, targeted) = (Apgd::ce(), ApgdT::new());
-        Self { ce, targeted, fab: FabT::new(), square: Square::new(), targets: None }
+        Self { ce, targeted, fab: FabT::new(), square: Square::new() }
     }
 
     /// The standard version for this norm: in L1 APGD-CE has five restarts, and APGD-T five targets.
@@ -67,7 +65,7 @@ impl AutoAttack {
     /// DLR.
     pub fn plus<const D: usize>(&self) -> Vec<Arc<dyn Attack<D>>> {
         let ce = self.ce.clone().with_restarts(RESTARTS);
-        let fab = self.targets.map_or(Fab::new(), |targets| Fab::new().with_targets(targets));
+        let fab = Fab::new().with_targets(self.fab.targets());
         vec![
             Arc::new(ce.clone()),
             Arc::new(ce.with_objective(Objective::Dlr)),
@@ -90,7 +88,7 @@ impl AutoAttack {
     #[must_use]
     pub fn with_targets(self, targets: usize) -> Self {
         let (targeted, fab) = (self.targeted.with_targets(targets), self.fab.with_targets(targets));
-        Self { targeted, fab, targets: Some(targets), ..self }
+        Self { targeted, fab, ..self }
     }
 
     /// With the margin in place of DLR in APGD-T, for models of two or three classes.

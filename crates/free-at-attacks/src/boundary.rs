@@ -11,7 +11,7 @@ use free_at_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::first_example::FirstExample;
-use crate::parameters::check_counts;
+use crate::parameters::{check_counts, check_range};
 
 /// The boundary attack: looks for the closest adversarial example in L2 knowing nothing but the labels that the model gives. It
 /// walks along the boundary at random: a step on the sphere around the input, then one towards it, kept where the model is
@@ -220,15 +220,8 @@ impl AttackParameters for Boundary {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("Boundary", self.steps, 1)?;
-        match self.first_step > 0.0 && self.first_step < 1.0 {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "Boundary",
-                parameter: "the first step",
-                allowed: "above 0 and below 1",
-                value: self.first_step,
-            }),
-        }
+        let kept = self.first_step > 0.0 && self.first_step < 1.0;
+        check_range(kept, "Boundary", "the first step", "above 0 and below 1", self.first_step)
     }
 
     fn gradient_computations(&self) -> usize {

@@ -4,7 +4,7 @@ use burn::tensor::{Bool, DType, Tensor};
 use free_at_core::rows::{column, nobody};
 use free_at_core::{AttackTask, Error, InputGradient, Objective, Turn};
 
-use crate::parameters::check_counts;
+use crate::parameters::{check_counts, check_range};
 
 /// How long to look for the weight, from where, and by how much a wrong answer has to win.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -25,17 +25,17 @@ impl Weighing {
 
     pub(crate) fn check(&self, attack: &'static str) -> Result<(), Error> {
         check_counts(attack, self.steps, self.constants)?;
-        let refused = |parameter, allowed, value| {
-            Err(Error::AttackParameter { attack, parameter, allowed, value })
-        };
-        match (self.first, self.confidence) {
-            (first, _) if !(first > 0.0 && first.is_finite()) => {
-                refused("the first constant", "finite and above 0", first)
-            }
-            (_, confidence) if !(confidence >= 0.0 && confidence.is_finite()) => {
-                refused("the confidence", "finite and at least 0", confidence)
-            }
-            _ => Ok(()),
+        let kept = self.first > 0.0 && self.first.is_finite();
+        check_range(kept, attack, "the first constant", "finite and above 0", self.first)?;
+        let kept = self.confidence >= 0.0 && self.confidence.is_finite();
+        check_range(kept, attack, "the confidence", "finite and at least 0", self.confidence)
+    }
+
+    pub(crate) fn name(&self, attack: &str) -> String {
+        let Self { constants, steps, confidence, .. } = self;
+        match confidence {
+            0.0 => format!("{attack}-{constants}x{steps}"),
+            confidence => format!("{attack}-{constants}x{steps}-by-{confidence}"),
         }
     }
 

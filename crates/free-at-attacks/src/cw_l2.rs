@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::constants::{Constants, Weighing, shortfall, wins};
+use crate::parameters::check_range;
 
 /// C&W: looks for the closest adversarial example in L2 by descending, with Adam, on ‖δ‖² + c · max(κ − margin, 0); the
 /// least constant c that will do is found sample by sample. The search is for w in x′ = low + (high − low) (tanh w + 1) / 2,
@@ -147,24 +148,13 @@ impl<const D: usize> Approach<D> for Bent<'_, D> {
 
 impl AttackParameters for CwL2 {
     fn name(&self) -> String {
-        let Weighing { constants, steps, confidence, .. } = self.weighing;
-        match confidence {
-            0.0 => format!("cw-l2-{constants}x{steps}"),
-            confidence => format!("cw-l2-{constants}x{steps}-by-{confidence}"),
-        }
+        self.weighing.name("cw-l2")
     }
 
     fn check(&self) -> Result<(), Error> {
         self.weighing.check("C&W")?;
-        match self.rate > 0.0 && self.rate.is_finite() {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "C&W",
-                parameter: "the rate",
-                allowed: "finite and above 0",
-                value: self.rate,
-            }),
-        }
+        let kept = self.rate > 0.0 && self.rate.is_finite();
+        check_range(kept, "C&W", "the rate", "finite and above 0", self.rate)
     }
 
     fn gradient_computations(&self) -> usize {

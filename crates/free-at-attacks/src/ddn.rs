@@ -8,7 +8,7 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, cosine};
+use crate::parameters::{check_counts, check_range, cosine};
 
 /// DDN: looks for the closest adversarial example in L2 along a sphere that shrinks by γ where the model is
 /// fooled and grows by γ where it is not, along the gradient of the cross-entropy.
@@ -113,18 +113,10 @@ impl AttackParameters for Ddn {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("DDN", self.steps, 1)?;
-        let refused = |parameter, allowed, value| {
-            Err(Error::AttackParameter { attack: "DDN", parameter, allowed, value })
-        };
-        match (self.gamma, self.levels) {
-            (gamma, _) if !(gamma > 0.0 && gamma < 1.0) => {
-                refused("gamma", "above 0 and below 1", gamma)
-            }
-            (_, Some(levels)) if levels < 2 => {
-                refused("the number of levels", "at least 2", f64::from(levels))
-            }
-            _ => Ok(()),
-        }
+        let kept = self.gamma > 0.0 && self.gamma < 1.0;
+        check_range(kept, "DDN", "gamma", "above 0 and below 1", self.gamma)?;
+        let levels = self.levels.unwrap_or(u32::MAX);
+        check_range(levels >= 2, "DDN", "the number of levels", "at least 2", f64::from(levels))
     }
 
     fn gradient_computations(&self) -> usize {

@@ -8,6 +8,7 @@ use free_at_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::constants::{Constants, Weighing, shortfall, wins};
+use crate::parameters::check_range;
 
 /// EAD: looks for the closest adversarial example in L1 by descending, with accelerated shrinkage and thresholding
 /// (FISTA), on ‖δ‖₂² + β ‖δ‖₁ + c · max(κ − margin, 0); the least constant c that will do is found sample by sample, as C&W does
@@ -138,24 +139,13 @@ impl<const D: usize> Approach<D> for Shrinking<'_, D> {
 
 impl AttackParameters for Ead {
     fn name(&self) -> String {
-        let Weighing { constants, steps, confidence, .. } = self.weighing;
-        match confidence {
-            0.0 => format!("ead-{constants}x{steps}"),
-            confidence => format!("ead-{constants}x{steps}-by-{confidence}"),
-        }
+        self.weighing.name("ead")
     }
 
     fn check(&self) -> Result<(), Error> {
         self.weighing.check("EAD")?;
-        match self.beta >= 0.0 && self.beta.is_finite() {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "EAD",
-                parameter: "beta",
-                allowed: "finite and at least 0",
-                value: self.beta,
-            }),
-        }
+        let kept = self.beta >= 0.0 && self.beta.is_finite();
+        check_range(kept, "EAD", "beta", "finite and at least 0", self.beta)
     }
 
     fn gradient_computations(&self) -> usize {

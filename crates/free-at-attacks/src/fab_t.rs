@@ -58,6 +58,12 @@ impl FabT {
     }
 }
 
+impl FabT {
+    pub(crate) fn targets(&self) -> usize {
+        self.walk.targets
+    }
+}
+
 impl AttackParameters for FabT {
     fn name(&self) -> String {
         self.walk.name("fab-t", 1)

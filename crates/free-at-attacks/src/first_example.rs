@@ -1,7 +1,7 @@
 //! Where attacks that know labels alone start.
 
 use burn::tensor::{Bool, Tensor};
-use free_at_core::rows::for_each_feature;
+use free_at_core::rows::{for_each_feature, nobody};
 use free_at_core::{AttackTask, Error};
 
 /// Of each sample some point that fools the model, however far away.
@@ -17,30 +17,19 @@ impl<const D: usize> FirstExample<D> {
     /// and wider, where there are none. Fifty draws at most; a sample that has one is not asked about again but with the others.
     pub(crate) fn find(task: &AttackTask<'_, D>) -> Result<Self, Error> {
         const DRAWS: usize = 50;
-        let mut first: Option<Self> = None;
+        let mut first = Self { point: task.inputs().clone(), found: nobody(task.inputs()) };
         for draw in 0..DRAWS {
             let there = Self::start(task, draw);
-            let fooled = task.fooled_by(there.clone())?;
-            let next = match first {
-                None => {
-                    let rows = for_each_feature(fooled.clone(), &there);
-                    let point = task.inputs().clone().mask_where(rows, there);
-                    Self { point, found: fooled }
-                }
-                Some(Self { point, found }) => {
-                    let new = fooled.bool_and(found.clone().bool_not());
-                    let rows = for_each_feature(new.clone(), &there);
-                    Self { point: point.mask_where(rows, there), found: found.bool_or(new) }
-                }
-            };
-            let all = next.found.clone().all().int().try_into_scalar::<i64>();
-            let all = all.map_err(Error::unreadable)? != 0;
-            if all {
-                return Ok(next);
+            let new = task.fooled_by(there.clone())?.bool_and(first.found.clone().bool_not());
+            let rows = for_each_feature(new.clone(), &there);
+            first.point = first.point.mask_where(rows, there);
+            first.found = first.found.bool_or(new);
+            let all = first.found.clone().all().int().try_into_scalar::<i64>();
+            if all.map_err(Error::unreadable)? != 0 {
+                break;
             }
-            first = Some(next);
         }
-        first.ok_or(Error::EmptyBatch)
+        Ok(first)
     }
 
     fn start(task: &AttackTask<'_, D>, draw: usize) -> Tensor<D> {

@@ -9,7 +9,7 @@ use free_at_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::dual::{Dual, duals};
-use crate::parameters::{check_counts, cosine, for_norm, norms_of};
+use crate::parameters::{check_counts, check_range, cosine, for_norm, norms_of};
 
 /// FMN: looks for the closest adversarial example along a ball whose radius follows the boundary. Where the model is
 /// fooled it shrinks by γ, where it was fooled before it grows by γ, and where it never was it reaches as far as the
@@ -154,18 +154,10 @@ impl AttackParameters for Fmn {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("FMN", self.steps, 1)?;
-        let refused = |parameter, allowed, value| {
-            Err(Error::AttackParameter { attack: "FMN", parameter, allowed, value })
-        };
-        match (self.step_size, self.gamma) {
-            (size, _) if !(size > 0.0 && size.is_finite()) => {
-                refused("the first step", "finite and above 0", size)
-            }
-            (_, gamma) if !(gamma > 0.0 && gamma < 1.0) => {
-                refused("gamma", "above 0 and below 1", gamma)
-            }
-            _ => Ok(()),
-        }
+        let kept = self.step_size > 0.0 && self.step_size.is_finite();
+        check_range(kept, "FMN", "the first step", "finite and above 0", self.step_size)?;
+        let kept = self.gamma > 0.0 && self.gamma < 1.0;
+        check_range(kept, "FMN", "gamma", "above 0 and below 1", self.gamma)
     }
 
     fn gradient_computations(&self) -> usize {

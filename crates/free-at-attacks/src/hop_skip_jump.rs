@@ -9,7 +9,7 @@ use free_at_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::first_example::FirstExample;
-use crate::parameters::check_counts;
+use crate::parameters::{check_counts, check_range};
 
 /// HopSkipJump: looks for the closest adversarial example knowing nothing but the labels that the model gives. From a point on
 /// its side of the boundary it estimates the boundary's direction by asking about random points around, jumps along it as far as
@@ -78,7 +78,7 @@ impl<const D: usize> Jumping<'_, D> {
         let (allowed, inputs) = (task.allowed(), task.inputs());
         let delta = far - inputs.clone();
         let linf = allowed.norm() == Norm::Linf;
-        let features: usize = inputs.dims()[1..].iter().product();
+        let features = task.features();
         let whole = allowed.measure(delta.clone());
         let (mut high, precision) = match linf {
             true => (whole.clone(), 2.0 * (features as f64).log2()),
@@ -143,7 +143,7 @@ impl<const D: usize> Jumping<'_, D> {
         &self,
         task: &AttackTask<D>,
         direction: Tensor<D>,
-        size: Tensor<D>,
+        mut size: Tensor<D>,
     ) -> Result<Tensor<D>, Error> {
         const HALVINGS: usize = 24; // leave nothing of the step in single precision
         let allowed = task.allowed();
@@ -151,7 +151,6 @@ impl<const D: usize> Jumping<'_, D> {
             Norm::Linf => direction.sign(),
             _ => direction,
         });
-        let mut size = size;
         let mut landed = self.point.clone();
         let mut waits = self.found.clone();
         for _ in 0..HALVINGS {
@@ -181,11 +180,10 @@ impl<const D: usize> Approach<D> for Jumping<'_, D> {
             self.point = self.to_boundary(task, first.point)?;
             closest.offer(task, task.seen(self.point.clone()), self.found.clone());
         }
-        let features: usize = inputs.dims()[1..].iter().product();
         let size = allowed.measure(self.point.clone() - inputs.clone());
         let reach = match self.taken {
             0 => size.ones_like().mul_scalar(FIRST_REACH),
-            _ => size.clone().div_scalar(features as f64).clamp_min(f32::MIN_POSITIVE),
+            _ => size.clone().div_scalar(task.features() as f64).clamp_min(f32::MIN_POSITIVE),
         };
         let draws = task.draws().for_restart(self.taken + 1);
         let direction = self.direction(task, &reach, &draws)?;
@@ -213,15 +211,8 @@ impl AttackParameters for HopSkipJump {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("HopSkipJump", self.steps, 1)?;
-        match self.first_points {
-            0 | 1 => Err(Error::AttackParameter {
-                attack: "HopSkipJump",
-                parameter: "the number of points",
-                allowed: "at least 2",
-                value: self.first_points as f64,
-            }),
-            _ => Ok(()),
-        }
+        let (kept, points) = (self.first_points >= 2, self.first_points as f64);
+        check_range(kept, "HopSkipJump", "the number of points", "at least 2", points)
     }
 
     fn gradient_computations(&self) -> usize {

@@ -6,7 +6,9 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, check_step_size, check_step_unit, name, name_with_step};
+use crate::parameters::{
+    check_counts, check_range, check_step_size, check_step_unit, name, name_with_step,
+};
 
 /// MI-FGSM: BIM along an accumulated gradient, g ← μ g + ∇ₓ L / ‖∇ₓ L‖₁.
 ///
@@ -65,15 +67,8 @@ impl AttackParameters for MiFgsm {
     fn check(&self) -> Result<(), Error> {
         check_counts("MI-FGSM", self.steps, 1)?;
         check_step_size(self.step_size)?;
-        match self.decay.is_finite() && self.decay >= 0.0 {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "MI-FGSM",
-                parameter: "the decay",
-                allowed: "finite and at least 0",
-                value: self.decay,
-            }),
-        }
+        let kept = self.decay.is_finite() && self.decay >= 0.0;
+        check_range(kept, "MI-FGSM", "the decay", "finite and at least 0", self.decay)
     }
 
     fn gradient_computations(&self) -> usize {

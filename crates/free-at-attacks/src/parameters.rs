@@ -8,6 +8,20 @@ pub(crate) fn default_step_size(epsilon: f64, steps: usize) -> f64 {
     2.5 * epsilon / steps as f64
 }
 
+/// Accepts a parameter whose range is kept.
+pub(crate) fn check_range(
+    kept: bool,
+    attack: &'static str,
+    parameter: &'static str,
+    allowed: &'static str,
+    value: f64,
+) -> Result<(), Error> {
+    match kept {
+        true => Ok(()),
+        false => Err(Error::AttackParameter { attack, parameter, allowed, value }),
+    }
+}
+
 /// What falls from `first` to `last` along a cosine, after `taken` of `steps` steps.
 pub(crate) fn cosine(first: f64, last: f64, taken: usize, steps: usize) -> f64 {
     let share = taken as f64 / steps as f64;

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use free_at_core::{Ascent, Attack, AttackParameters, AttackTask, Error, Norm, Objective};
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::check_counts;
+use crate::parameters::{check_counts, check_range};
 
 /// R+FGSM: a random step of length α, then FGSM with the rest of the budget, ε − α.
 ///
@@ -70,15 +70,14 @@ impl AttackParameters for RFgsm {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("R+FGSM", 1, self.restarts)?;
-        match self.share > 0.0 && self.share < 1.0 {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "R+FGSM",
-                parameter: "the random step's share of epsilon",
-                allowed: "above 0 and below 1",
-                value: self.share,
-            }),
-        }
+        let kept = self.share > 0.0 && self.share < 1.0;
+        check_range(
+            kept,
+            "R+FGSM",
+            "the random step's share of epsilon",
+            "above 0 and below 1",
+            self.share,
+        )
     }
 
     fn gradient_computations(&self) -> usize {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::adam::Adam;
 use crate::constants::shortfall;
-use crate::parameters::{check_counts, cosine};
+use crate::parameters::{check_counts, check_range, cosine};
 
 /// σ-zero: looks for the adversarial example with the fewest changed features. It descends, by Adam on gradients of
 /// largest entry 1, on max(−margin, 0) + mean δ² / (δ² + σ), a smooth count of the changes, and after each step sets all
@@ -68,8 +68,8 @@ impl<const D: usize> Approach<D> for Sparse<'_, D> {
 
         let sigma = self.attack.sigma;
         let square = self.delta.clone().square().add_scalar(sigma).square();
-        let features: usize = inputs.dims()[1..].iter().product();
-        let count = self.delta.clone().mul_scalar(2.0 * sigma / features as f64) / square;
+        let slope = 2.0 * sigma / task.features() as f64;
+        let count = self.delta.clone().mul_scalar(slope) / square;
         let gradient = found.gradient + count;
         let most = largest(gradient.clone()).clamp_min(f32::MIN_POSITIVE);
         let step = self.adam.step(gradient / most).mul_scalar(self.rate);
@@ -101,15 +101,8 @@ impl AttackParameters for SigmaZero {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("σ-zero", self.steps, 1)?;
-        match self.sigma > 0.0 && self.sigma.is_finite() {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "σ-zero",
-                parameter: "sigma",
-                allowed: "finite and above 0",
-                value: self.sigma,
-            }),
-        }
+        let kept = self.sigma > 0.0 && self.sigma.is_finite();
+        check_range(kept, "σ-zero", "sigma", "finite and above 0", self.sigma)
     }
 
     fn gradient_computations(&self) -> usize {

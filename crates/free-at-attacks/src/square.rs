@@ -14,7 +14,7 @@ use free_at_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{check_counts, for_norm, name, norms_of};
+use crate::parameters::{check_counts, check_range, for_norm, name, norms_of};
 use windows::Canvas;
 
 /// Square: random search with square-shaped updates, which needs the model's outputs only.
@@ -103,15 +103,14 @@ impl AttackParameters for Square {
 
     fn check(&self) -> Result<(), Error> {
         check_counts("Square", self.queries, self.restarts)?;
-        match self.share > 0.0 && self.share <= 1.0 {
-            true => Ok(()),
-            false => Err(Error::AttackParameter {
-                attack: "Square",
-                parameter: "the first squares' share of the image",
-                allowed: "above 0 and at most 1",
-                value: self.share,
-            }),
-        }
+        let kept = self.share > 0.0 && self.share <= 1.0;
+        check_range(
+            kept,
+            "Square",
+            "the first squares' share of the image",
+            "above 0 and at most 1",
+            self.share,
+        )
     }
 
     fn gradient_computations(&self) -> usize {

@@ -92,18 +92,18 @@ impl Draws {
 
     /// `count` uniform numbers in [0, 1) for each sample, on the host, sample by sample.
     pub fn units(&self, count: usize) -> Vec<Vec<f32>> {
-        let of = |&sample: &u64| {
-            let mut generator = self.generator(sample);
-            (0..count).map(|_| unit(&mut generator)).collect()
-        };
-        self.samples.iter().map(of).collect()
+        self.on_host(count, unit)
     }
 
     /// `count` standard normal numbers for each sample, on the host, sample by sample.
     pub fn normals(&self, count: usize) -> Vec<Vec<f32>> {
+        self.on_host(count, normal)
+    }
+
+    fn on_host(&self, count: usize, draw: fn(&mut Xoshiro256PlusPlus) -> f32) -> Vec<Vec<f32>> {
         let of = |&sample: &u64| {
             let mut generator = self.generator(sample);
-            (0..count).map(|_| normal(&mut generator)).collect()
+            (0..count).map(|_| draw(&mut generator)).collect()
         };
         self.samples.iter().map(of).collect()
     }
@@ -118,10 +118,7 @@ impl Draws {
     ) -> Tensor<D> {
         self.fill(shape, device, |rng, row| {
             row.iter_mut().for_each(|value| *value = normal(rng));
-            if let Some(changes) = changes {
-                row.iter_mut().zip(changes).for_each(|(v, &s)| *v *= f32::from(s > 0.0));
-            }
-            let free = changes.map_or(row.len(), |s| s.iter().filter(|s| **s > 0.0).count());
+            let free = only_free(row, changes);
             let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
             let radius = unit(rng).powf(1.0 / free.max(1) as f32);
             row.iter_mut().for_each(|value| *value *= radius / length);
@@ -138,10 +135,7 @@ impl Draws {
         self.fill(shape, device, |rng, row| {
             // Gaps between uniform numbers are exponential ones over their sum.
             row.iter_mut().for_each(|value| *value = -(1.0 - unit(rng)).ln());
-            if let Some(changes) = changes {
-                row.iter_mut().zip(changes).for_each(|(v, &s)| *v *= f32::from(s > 0.0));
-            }
-            let free = changes.map_or(row.len(), |s| s.iter().filter(|s| **s > 0.0).count());
+            let free = only_free(row, changes);
             let length = row.iter().sum::<f32>().max(f32::MIN_POSITIVE);
             let radius = unit(rng).powf(1.0 / free.max(1) as f32);
             for value in row {
@@ -170,6 +164,13 @@ impl Draws {
             .fold(mix(self.seed), |key, part| mix(key ^ mix(part)));
         Xoshiro256PlusPlus::seed_from_u64(key)
     }
+}
+
+/// Sets those values to 0 that have no change above 0, and counts the others, all if nothing is said of changes.
+fn only_free(row: &mut [f32], changes: Option<&[f32]>) -> usize {
+    let Some(changes) = changes else { return row.len() };
+    row.iter_mut().zip(changes).for_each(|(v, &s)| *v *= f32::from(s > 0.0));
+    changes.iter().filter(|s| **s > 0.0).count()
 }
 
 /// One round of SplitMix64, which spreads neighbouring keys over all 64 bits.

@@ -33,11 +33,10 @@ pub(super) fn schedule(epsilon: f64, steps: usize) -> Vec<(f64, usize)> {
 pub(super) struct SparseClimb<W, const D: usize> {
     objective: Objective,
     goal: Goal,
-    /// The balls to come, the next one last, and the steps in the one of now: all, and taken.
+    /// The balls to come, the next one last, and of the one of now the steps, all and taken, and the radius.
     balls: Vec<(f64, usize)>,
     steps: usize,
     taken: usize,
-    radius: Radius<D>,
     size: f64,
     delta: Tensor<D>,
     at: Option<State<D>>,
@@ -55,7 +54,6 @@ struct State<const D: usize> {
     best: Tensor<D>,
     best_gradient: Tensor<D>,
     best_value: Tensor<1>,
-    value: Tensor<1>,
 }
 
 impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
@@ -69,8 +67,7 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
     ) -> Self {
         balls.reverse();
         let (steps, taken, size) = (0, 0, 0.0);
-        let radius = Radius::All(size);
-        Self { objective, goal, balls, steps, taken, radius, size, delta: start, at: None, watch }
+        Self { objective, goal, balls, steps, taken, size, delta: start, at: None, watch }
     }
 
     /// The largest value of each sample in the last ball.
@@ -98,10 +95,9 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
     /// Begins the next ball where the last one was best.
     fn enter(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
         let Some((radius, steps)) = self.balls.pop() else { return Ok(None) };
-        (self.steps, self.taken) = (steps, 0);
-        (self.radius, self.size) = (Radius::All(radius), radius);
+        (self.steps, self.taken, self.size) = (steps, 0, radius);
         let from = self.at.take().map_or(self.delta.clone(), |at| at.best);
-        self.delta = task.allowed().project_within(task.inputs(), from, &self.radius);
+        self.delta = self.project(task, from);
         let (found, visit) = self.ask(task, &self.delta)?;
         let features = changed(&self.delta);
         self.at = Some(State {
@@ -111,8 +107,7 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
             best: self.delta.clone(),
             best_gradient: found.gradient.clone(),
             gradient: found.gradient,
-            best_value: found.values.clone(),
-            value: found.values,
+            best_value: found.values,
         });
         Ok(visit)
     }
@@ -121,7 +116,7 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
     fn next_delta(&self, task: &AttackTask<'_, D>, at: &State<D>) -> Tensor<D> {
         let (allowed, inputs) = (task.allowed(), task.inputs());
         let gradient = allowed.from_units(at.gradient.clone());
-        let all: usize = inputs.dims()[1..].iter().product();
+        let all = task.features();
         let others = at.share.clone().neg().add_scalar(1.0).mul_scalar(all as f64);
         let others = others.clamp(0.0, (all - 1) as f64).floor();
         let few = others.neg().add_scalar(all as f64);
@@ -131,7 +126,12 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> SparseClimb<W, D> {
         let signs = gradient.sign().mask_fill(larger.clone().bool_not(), 0.0);
         let each = at.step_size.clone() / count(larger).clamp_min(1.0);
         let step = allowed.from_units(signs * each);
-        allowed.project_within(inputs, self.delta.clone() + step, &self.radius)
+        self.project(task, self.delta.clone() + step)
+    }
+
+    /// Onto the ball of now.
+    fn project(&self, task: &AttackTask<'_, D>, delta: Tensor<D>) -> Tensor<D> {
+        task.allowed().project_within(task.inputs(), delta, &Radius::All(self.size))
     }
 }
 
@@ -144,8 +144,7 @@ fn changed<const D: usize>(delta: &Tensor<D>) -> Tensor<D> {
 
 /// How much of all features the next step changes.
 fn share_of<const D: usize>(features: &Tensor<D>, task: &AttackTask<'_, D>) -> Tensor<D> {
-    let all: usize = task.inputs().dims()[1..].iter().product();
-    features.clone().div_scalar(all as f64).div_scalar(SPARSER)
+    features.clone().div_scalar(task.features() as f64).div_scalar(SPARSER)
 }
 
 impl<const D: usize> State<D> {
@@ -181,13 +180,13 @@ impl<W: FnMut([Tensor<1>; 2]), const D: usize> Search<D> for SparseClimb<W, D> {
         at.best = at.best.mask_where(rows.clone(), self.delta.clone());
         at.best_gradient = at.best_gradient.mask_where(rows, found.gradient.clone());
         at.best_value = at.best_value.mask_where(better, found.values.clone());
-        (at.gradient, at.value) = (found.gradient, found.values);
+        at.gradient = found.gradient;
         self.taken += 1;
         let every = ((LOOK_EVERY * self.steps as f64) as usize).max(1);
         if self.taken.is_multiple_of(every) {
             self.delta = at.look(task, &self.delta, self.size);
         }
-        (self.watch)([at.value.clone(), at.step_size.clone().flatten(0, D - 1)]);
+        (self.watch)([found.values, at.step_size.clone().flatten(0, D - 1)]);
         self.at = Some(at);
         Ok(first_of(entered, visit))
     }
@@ -217,7 +216,6 @@ fn first_of<const D: usize>(first: Option<Visit<D>>, then: Option<Visit<D>>) -> 
 impl<const D: usize> State<D> {
     fn select(self, stay: &Tensor<1, Int>) -> Self {
         let rows = |tensor: Tensor<D>| tensor.select(0, stay.clone());
-        let values = |tensor: Tensor<1>| tensor.select(0, stay.clone());
         Self {
             gradient: rows(self.gradient),
             step_size: rows(self.step_size),
@@ -225,8 +223,7 @@ impl<const D: usize> State<D> {
             features: rows(self.features),
             best: rows(self.best),
             best_gradient: rows(self.best_gradient),
-            best_value: values(self.best_value),
-            value: values(self.value),
+            best_value: self.best_value.select(0, stay.clone()),
         }
     }
 }

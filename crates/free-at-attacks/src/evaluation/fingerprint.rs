@@ -1,4 +1,4 @@
-//! A hash of everything that the verdicts of an evaluation depend on.
+//! What tells one evaluation from another: a hash of what its verdicts depend on, and some of the model's answers.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Bool, Int, Tensor, TensorData};

@@ -178,6 +178,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         self.goal.len()
     }
 
+    /// The number of features of a sample.
+    pub fn features(&self) -> usize {
+        self.inputs.dims()[1..].iter().product()
+    }
+
     /// The inputs, `[n, …]`.
     pub fn inputs(&self) -> &Tensor<D> {
         &self.inputs

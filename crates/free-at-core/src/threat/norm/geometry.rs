@@ -16,6 +16,20 @@ pub enum Radius<const D: usize> {
     Each(Tensor<D>),
 }
 
+impl<const D: usize> Radius<D> {
+    /// That of each of these samples, `[n, …]`, as `[n, 1, …]`.
+    pub(super) fn of_each(&self, samples: &Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::All(radius) => {
+                let mut shape = [1; D];
+                shape[0] = samples.dims()[0];
+                Tensor::full(shape, *radius, (&samples.device(), samples.dtype()))
+            }
+            Self::Each(radius) => radius.clone(),
+        }
+    }
+}
+
 /// A ball of a norm that measures δ / s.
 pub(crate) struct Ball<'a, const D: usize> {
     pub(crate) radius: &'a Radius<D>,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::geometry::{Ball, Geometry, Radius, Room};
+use super::geometry::{Ball, Geometry, Room, to_room};
 use crate::draws::Draws;
 use crate::rows;
 use crate::threat::scale::{Scale, from_units, frozen};
@@ -71,13 +71,10 @@ fn nearest_in_both<const D: usize>(
     room: Option<Room<D>>,
 ) -> Tensor<D> {
     let delta = frozen(delta, ball.scale);
-    let cut = super::geometry::to_room(delta.clone(), room);
+    let cut = to_room(delta.clone(), room);
     // δ² − (δ − cut)²: how much nearer the change brings.
     let gain = cut.clone() * (delta.mul_scalar(2.0) - cut.clone());
-    let few = match ball.radius {
-        Radius::All(radius) => rows::largest(gain.clone()).zeros_like().add_scalar(radius.floor()),
-        Radius::Each(radius) => radius.clone().floor(),
-    };
+    let few = ball.radius.of_each(&gain).floor();
     let kept = rows::largest_few(gain.clamp_min(0.0), few);
     cut.mask_fill(kept.bool_not(), 0.0)
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::geometry::{Ball, Geometry, Radius, Room};
+use super::geometry::{Ball, Geometry, Room};
 use crate::draws::Draws;
 use crate::rows;
 use crate::threat::scale::{Scale, from_units, frozen, in_units};
@@ -85,10 +85,7 @@ fn nearest_in_both<const D: usize>(
     };
     let shrunk = |by: &Tensor<D>| (size.clone() - by.clone()).clamp_min(0.0);
     let left = |by: &Tensor<D>| rows::absolute_sum(cut(shrunk(by)));
-    let radius = match ball.radius {
-        Radius::All(radius) => rows::largest(size.clone()).zeros_like().add_scalar(*radius),
-        Radius::Each(radius) => radius.clone(),
-    };
+    let radius = ball.radius.of_each(&size);
     let most = rows::largest(size.clone());
     let fits = left(&most.zeros_like()).lower_equal(radius.clone());
     let [below, from] = rows::bisect(most, |by| left(by).lower_equal(radius.clone()));
