@@ -18,6 +18,7 @@ mod evaluation;
 mod filling;
 mod foreign_errors;
 mod free_against_pytorch;
+mod intervals;
 mod l1_against_pytorch;
 mod labels_alone;
 mod methods_against_pytorch;

@@ -18,7 +18,7 @@ use crate::filling::{inputs, saved};
 use crate::nets::launch;
 
 /// Every image network, small, with an image it takes.
-fn networks() -> Vec<(NetworkConfig, [usize; 3])> {
+pub(crate) fn networks() -> Vec<(NetworkConfig, [usize; 3])> {
     let [resnet, bottleneck] = [false, true].map(|bottleneck| {
         ResNetConfig::new([1, 1, 1, 1], bottleneck, 4).with_width(4).with_stem(Stem::Cifar)
     });

@@ -17,13 +17,14 @@ use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use free_at::attacks::{Apgd, EvaluationError, PgdCw, Smoothing, UnionReport};
+use free_at::attacks::{Apgd, EvaluationError, PgdCw, UnionReport};
 use free_at::prelude::*;
 use free_at::{Norm, files};
 use free_at_examples::curve::Curve;
 use free_at_examples::network::{Kind, Loaded, stem};
 use free_at_examples::{data, plot};
 
+use crate::certify::Certify;
 use crate::progress::Bars;
 
 /// As in the quickstart: the system's allocator costs a third of the time.
@@ -64,10 +65,10 @@ struct Arguments {
     /// severities each.
     #[arg(long)]
     corruptions: bool,
-    /// Certifies by randomised smoothing with noise of this standard deviation, in place of attacking: a number, or a
-    /// fraction such as 64/255.
-    #[arg(long, value_name = "SIGMA")]
-    certify: Option<Epsilon>,
+    /// Certifies in place of attacking: by randomised smoothing with noise of this standard deviation, a number or a fraction
+    /// such as 64/255; or, with the word `intervals`, by interval bounds up to epsilon in the norm.
+    #[arg(long, value_name = "SIGMA|intervals")]
+    certify: Option<Certify>,
     /// The draws of noise that bound a class's probability in a certificate. More take longer and certify larger radii.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     draws: usize,
@@ -134,10 +135,10 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let data = data.take(arguments.samples.unwrap_or(usize::MAX));
     let test = data.loader(arguments.batch, None, &device)?;
 
-    if let Some(sigma) = arguments.certify {
-        let smoothing =
-            Smoothing::new(sigma).with_estimation(arguments.draws).with_seed(arguments.seed);
-        return certify::certify((&name, &model), &*test, &smoothing, &out);
+    if let Some(how) = arguments.certify.clone() {
+        let drawn = (arguments.draws, arguments.seed);
+        let threat = &threats(&arguments)?[0];
+        return certify::certify((&name, &model), &*test, (how, threat), drawn, &out);
     }
     if arguments.corruptions {
         let loading = |data: &ImageDataset| data.loader(arguments.batch, None, &device);

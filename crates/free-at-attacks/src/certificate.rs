@@ -1,9 +1,13 @@
 //! What holds against every attack, proved.
 
+mod bound;
 mod certify;
 mod confidence;
+mod intervals;
+mod labels;
 mod report;
 mod smoothing;
 
-pub use report::{CertifiedSample, SmoothingReport};
-pub use smoothing::Smoothing;
+pub use intervals::{IntervalReport, Intervals};
+pub use report::{CertificateReport, CertifiedSample, Certifier};
+pub use smoothing::{Smoothing, SmoothingReport};

@@ -82,7 +82,10 @@ pub use apgd_t::ApgdT;
 pub use auto_attack::AutoAttack;
 pub use bim::Bim;
 pub use boundary::Boundary;
-pub use certificate::{CertifiedSample, Smoothing, SmoothingReport};
+pub use certificate::{
+    CertificateReport, CertifiedSample, Certifier, IntervalReport, Intervals, Smoothing,
+    SmoothingReport,
+};
 pub use cw_l2::CwL2;
 pub use ddn::Ddn;
 pub use distance::{AttackDistances, DistanceReport, Distances, SampleDistance};

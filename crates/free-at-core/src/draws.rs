@@ -29,6 +29,9 @@ pub struct Draws {
     samples: Vec<u64>,
 }
 
+/// Tells the draws of models from those of attacks.
+const OF_MODELS: u64 = 0x6d6f_6465_6c73_2e2e;
+
 impl Draws {
     /// Draws for the samples with these indices in their data set.
     pub fn new(seed: u64, samples: Vec<u64>) -> Self {
@@ -52,6 +55,20 @@ impl Draws {
     #[must_use]
     pub fn for_step(&self, step: usize) -> Self {
         Self { step: step as u64, ..self.clone() }
+    }
+
+    /// The draws of a model that was asked about each sample so often before, in the same run: other ones than an
+    /// attack's, and for every call.
+    #[must_use]
+    pub fn of_model(&self, calls: &[u64]) -> Self {
+        let key = |(&sample, &call): (&u64, &u64)| mix(mix(sample ^ OF_MODELS) ^ mix(call));
+        Self { samples: self.samples.iter().zip(calls).map(key).collect(), ..self.clone() }
+    }
+
+    /// Those of a model inside a model that draws: others, for the same sample and call.
+    #[must_use]
+    pub fn nested(&self) -> Self {
+        self.of_model(&vec![0; self.len()])
     }
 
     /// The samples' indices in their data set.
@@ -213,6 +230,8 @@ mod tests {
             base.clone().for_attack(1),
             base.for_restart(1),
             base.for_step(1),
+            base.of_model(&[0]),
+            base.of_model(&[1]),
         ];
         assert_eq!(row(&base), row(&base.clone()));
         for other in others {

@@ -35,6 +35,7 @@ pub use error::Error;
 pub use model::batch::{Batch, check_samples};
 pub use model::classifier::{Classifier, Trainable};
 pub use model::frozen::{FrozenModel, InputGradient};
+pub use model::interval::{BoundedClassifier, Interval};
 pub use model::label_only::LabelOnly;
 pub use threat::bounds::Bounds;
 pub use threat::epsilon::Epsilon;

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod boxes;
 mod error;
+mod flow;
 mod init;
 mod layers;
 mod madry_wide_resnet;
@@ -10,6 +12,7 @@ mod network;
 mod normalize;
 mod normalized;
 mod preact_resnet;
+mod random;
 mod resnet;
 mod shape_trace;
 mod small_cnn;
@@ -26,6 +29,8 @@ pub use network::{Network, NetworkConfig};
 pub use normalize::{Normalize, NormalizeConfig};
 pub use normalized::Normalized;
 pub use preact_resnet::{PreActResNet, PreActResNetConfig};
+pub use random::input_noise::InputNoise;
+pub use random::random_resize::RandomResize;
 pub use resnet::{ResNet, ResNetConfig, Stem};
 pub use small_cnn::{SmallCnn, SmallCnnConfig};
 pub use standardize::{PerImageStandardize, PerImageStandardizeConfig};

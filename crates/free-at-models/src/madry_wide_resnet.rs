@@ -8,17 +8,19 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Activation, Conv2d, Conv2dConfig};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::Images;
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average, stages};
+use crate::layers::{global_average, stages};
 use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{
     ModelError, PerImageStandardize, PerImageStandardizeConfig, PyTorchNames, Summarize, Summary,
 };
 
-/// Slope of the leaky ReLU below 0.
-const SLOPE: f32 = 0.1;
+/// Leaky ReLU, of its slope below 0.
+const LEAKY: Activation = Activation::LeakyRelu(0.1);
 /// ε of the batch norms.
 const EPSILON: f64 = 1e-3;
 
@@ -131,13 +133,21 @@ pub struct MadryWideResNet {
 
 impl Classifier<4> for MadryWideResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.conv1.forward(self.standardize.forward(images));
-        let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
-        self.fc.forward(global_average(activate(&self.bn1, x)))
+        self.fc.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(MadryWideResNet, fc);
+
+impl MadryWideResNet {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let x = images.standardize(&self.standardize).conv(&self.conv1);
+        let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
+        x.batch_norm(&self.bn1, LEAKY).rows(global_average)
     }
 }
 
@@ -194,16 +204,16 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward<F: Images>(&self, x: F) -> F {
         let (activated, shortcut) = match self.activated_shortcut {
             true => {
-                let activated = activate(&self.bn1, x);
+                let activated = x.batch_norm(&self.bn1, LEAKY);
                 (activated.clone(), activated)
             }
-            false => (activate(&self.bn1, x.clone()), x),
+            false => (x.clone().batch_norm(&self.bn1, LEAKY), x),
         };
-        let y = self.conv1.forward(activated);
-        self.conv2.forward(activate(&self.bn2, y)) + self.shortcut(shortcut)
+        let y = activated.conv(&self.conv1).batch_norm(&self.bn2, LEAKY);
+        y.conv(&self.conv2).plus(shortcut.rising(|x| self.shortcut(x)))
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
@@ -231,10 +241,6 @@ impl Block {
             Ok(())
         })
     }
-}
-
-fn activate(norm: &BatchNorm, x: Tensor<4>) -> Tensor<4> {
-    batch_norm(norm, x, Activation::LeakyRelu(SLOPE))
 }
 
 fn norm(channels: usize, device: &Device) -> BatchNorm {

@@ -4,10 +4,12 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Tensor};
-use free_at_core::{Classifier, Error};
+use burn::tensor::{Device, Int, Tensor};
+use free_at_core::{BoundedClassifier, Classifier, Error, Interval};
 
+use crate::boxes::rise_bounds;
 use crate::error::{must, sizes};
+use crate::flow::Rows;
 use crate::init::{Init, Start};
 use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
@@ -74,15 +76,30 @@ pub struct Mlp {
 
 impl Classifier<2> for Mlp {
     fn logits(&self, rows: Tensor<2>) -> Tensor<2> {
-        let forward = |x: Tensor<2>, (index, layer): (usize, &Linear)| match index {
-            0 => layer.forward(x),
-            _ => layer.forward(relu(x)),
-        };
-        self.layers.iter().enumerate().fold(rows, forward)
+        match self.layers.split_last() {
+            Some((head, _)) => head.forward(self.features(rows)),
+            None => rows,
+        }
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+impl BoundedClassifier<2> for Mlp {
+    fn rise_bounds(&self, inputs: Interval<2>, classes: &Tensor<1, Int>) -> Tensor<2> {
+        match self.layers.split_last() {
+            Some((head, _)) => rise_bounds(self.features(inputs), head, classes),
+            None => inputs.upper,
+        }
+    }
+}
+
+impl Mlp {
+    fn features<R: Rows>(&self, rows: R) -> R {
+        let hidden = self.layers.split_last().map_or(&[][..], |(_, hidden)| hidden);
+        hidden.iter().fold(rows, |x, layer| x.linear(layer).rising(relu))
     }
 }
 

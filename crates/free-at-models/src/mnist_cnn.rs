@@ -8,7 +8,9 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Conv2d, Conv2dConfig};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::{Images, Rows};
 use crate::init::{Init, Start};
 use crate::shape_trace::ShapeTrace;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -113,12 +115,20 @@ pub struct MnistCnn {
 
 impl Classifier<4> for MnistCnn {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = relu(self.conv2.forward(relu(self.conv1.forward(images))));
-        self.fc2.forward(relu(self.fc1.forward(x.flatten(1, 3))))
+        self.fc2.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(MnistCnn, fc2);
+
+impl MnistCnn {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let x = images.conv(&self.conv1).rising(relu).conv(&self.conv2).rising(relu);
+        x.rows(|x| x.flatten(1, 3)).linear(&self.fc1).rising(relu)
     }
 }
 

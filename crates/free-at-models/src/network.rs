@@ -1,8 +1,8 @@
 //! Any of the image networks, by name.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use free_at_core::{Classifier, Error};
+use burn::tensor::{Device, Int, Tensor};
+use free_at_core::{BoundedClassifier, Classifier, Error, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -271,6 +271,12 @@ impl Classifier<4> for Network {
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         of_each!(Network, self, model => model.check_input(sample))
+    }
+}
+
+impl BoundedClassifier<4> for Network {
+    fn rise_bounds(&self, inputs: Interval<4>, classes: &Tensor<1, Int>) -> Tensor<2> {
+        of_each!(Network, self, model => model.rise_bounds(inputs, classes))
     }
 }
 

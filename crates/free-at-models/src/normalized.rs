@@ -1,9 +1,10 @@
 //! Any classifier behind a normalisation.
 
 use burn::module::{Module, ModuleDisplay};
-use burn::tensor::Tensor;
-use free_at_core::{Classifier, Error};
+use burn::tensor::{Int, Tensor};
+use free_at_core::{BoundedClassifier, Classifier, Draws, Error, Interval};
 
+use crate::boxes::normalized;
 use crate::{Normalize, PyTorchNames, Summarize, Summary};
 
 /// A classifier whose inputs are normalised first, so that inputs, epsilon and adversarial examples
@@ -51,9 +52,22 @@ impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> fo
         self.model.logits(self.normalize.forward(inputs))
     }
 
+    fn logits_with(&self, inputs: Tensor<D>, draws: &Draws) -> Tensor<2> {
+        self.model.logits_with(self.normalize.forward(inputs), draws)
+    }
+
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.check_channels(sample)?;
         self.model.check_input(sample)
+    }
+}
+
+impl<M, const D: usize> BoundedClassifier<D> for Normalized<M>
+where
+    M: BoundedClassifier<D> + Module + ModuleDisplay,
+{
+    fn rise_bounds(&self, inputs: Interval<D>, classes: &Tensor<1, Int>) -> Tensor<2> {
+        self.model.rise_bounds(normalized(inputs, &self.normalize), classes)
     }
 }
 

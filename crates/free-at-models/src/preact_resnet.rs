@@ -7,9 +7,11 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Activation, Conv2d};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::Images;
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average, layout, stages};
+use crate::layers::{global_average, layout, stages};
 use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -116,17 +118,25 @@ pub struct PreActResNet {
 
 impl Classifier<4> for PreActResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.conv1.forward(images);
-        let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
-        let x = match &self.bn {
-            Some(bn) => batch_norm(bn, x, Activation::Relu),
-            None => x,
-        };
-        self.linear.forward(global_average(x))
+        self.linear.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(PreActResNet, linear);
+
+impl PreActResNet {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let x = images.conv(&self.conv1);
+        let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
+        let x = match &self.bn {
+            Some(bn) => x.batch_norm(bn, Activation::Relu),
+            None => x,
+        };
+        x.rows(global_average)
     }
 }
 
@@ -191,20 +201,20 @@ impl Block {
         (block, to)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let activated = batch_norm(&self.bn1, x.clone(), Activation::Relu);
+    fn forward<F: Images>(&self, x: F) -> F {
+        let activated = x.clone().batch_norm(&self.bn1, Activation::Relu);
         let shortcut = match &self.shortcut {
-            Some(conv) if self.activated_shortcut => conv.forward(activated.clone()),
-            Some(conv) => conv.forward(x),
+            Some(conv) if self.activated_shortcut => activated.clone().conv(conv),
+            Some(conv) => x.conv(conv),
             None => x,
         };
-        let y = self.conv1.forward(activated);
-        let y = self.conv2.forward(batch_norm(&self.bn2, y, Activation::Relu));
+        let y = activated.conv(&self.conv1);
+        let y = y.batch_norm(&self.bn2, Activation::Relu).conv(&self.conv2);
         let y = match (&self.bn3, &self.conv3) {
-            (Some(bn3), Some(conv3)) => conv3.forward(batch_norm(bn3, y, Activation::Relu)),
+            (Some(bn3), Some(conv3)) => y.batch_norm(bn3, Activation::Relu).conv(conv3),
             _ => y,
         };
-        y + shortcut
+        y.plus(shortcut)
     }
 
     fn convolutions(&self) -> usize {

@@ -9,9 +9,11 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Activation, Conv2d};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::Images;
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average, layout, stages};
+use crate::layers::{global_average, layout, stages};
 use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -147,16 +149,24 @@ pub struct ResNet {
 
 impl Classifier<4> for ResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = batch_norm(&self.bn1, self.conv1.forward(images), Activation::Relu);
-        if let Some(pool) = &self.pool {
-            x = pool.forward(x);
-        }
-        let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
-        self.fc.forward(global_average(x))
+        self.fc.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(ResNet, fc);
+
+impl ResNet {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let mut x = images.conv(&self.conv1).batch_norm(&self.bn1, Activation::Relu);
+        if let Some(pool) = &self.pool {
+            x = x.rising(|x| pool.forward(x));
+        }
+        let x = self.layers.iter().flatten().fold(x, |x, block| block.forward(x));
+        x.rows(global_average)
     }
 }
 
@@ -231,21 +241,21 @@ impl Block {
         (block, to)
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let y = batch_norm(&self.bn1, self.conv1.forward(x.clone()), Activation::Relu);
-        let y = self.conv2.forward(y);
+    fn forward<F: Images>(&self, x: F) -> F {
+        let y = x.clone().conv(&self.conv1).batch_norm(&self.bn1, Activation::Relu);
+        let y = y.conv(&self.conv2);
         let y = match (&self.conv3, &self.bn3) {
             (Some(conv3), Some(bn3)) => {
-                let y = conv3.forward(batch_norm(&self.bn2, y, Activation::Relu));
-                batch_norm(bn3, y, Activation::Identity)
+                let y = y.batch_norm(&self.bn2, Activation::Relu).conv(conv3);
+                y.batch_norm(bn3, Activation::Identity)
             }
-            _ => batch_norm(&self.bn2, y, Activation::Identity),
+            _ => y.batch_norm(&self.bn2, Activation::Identity),
         };
         let shortcut = match &self.downsample {
-            Some((conv, norm)) => batch_norm(norm, conv.forward(x), Activation::Identity),
+            Some((conv, norm)) => x.conv(conv).batch_norm(norm, Activation::Identity),
             None => x,
         };
-        relu(y + shortcut)
+        y.plus(shortcut).rising(relu)
     }
 
     fn convolutions(&self) -> usize {

@@ -7,9 +7,11 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Activation, Conv2d};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::Images;
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average};
+use crate::layers::global_average;
 use crate::shape_trace::ShapeTrace;
 use crate::{ModelError, Normalize, NormalizeConfig, PyTorchNames, Summarize, Summary};
 
@@ -97,13 +99,21 @@ pub struct SmallCnn {
 impl Classifier<4> for SmallCnn {
     /// Images `[n, channels, height, width]` in [0, 1] to logits `[n, classes]`.
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.normalize.forward(images);
-        let x = self.third.forward(self.second.forward(self.first.forward(x)));
-        self.output.forward(global_average(x))
+        self.output.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(SmallCnn, output);
+
+impl SmallCnn {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let blocks = [&self.first, &self.second, &self.third];
+        let x = images.normalize(&self.normalize);
+        blocks.into_iter().fold(x, |x, block| block.forward(x)).rows(global_average)
     }
 }
 
@@ -138,7 +148,7 @@ impl Block {
         Self { conv, norm: init.norm(channels[1]) }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        batch_norm(&self.norm, self.conv.forward(x), Activation::Relu)
+    fn forward<F: Images>(&self, x: F) -> F {
+        x.conv(&self.conv).batch_norm(&self.norm, Activation::Relu)
     }
 }

@@ -68,11 +68,15 @@ impl PerImageStandardize {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         let shape = images.dims();
         let values = shape[1] * shape[2] * shape[3];
-        let floor = 1.0 / (self.white * self.white * values as f64);
         let flat = images.flatten::<2>(1, 3);
         let centred = flat.clone() - flat.mean_dim(1);
         let variance = centred.clone().square().mean_dim(1);
         // The floor before the root: √ has no finite derivative at 0.
-        (centred / variance.clamp_min(floor).sqrt()).reshape(shape)
+        (centred / variance.clamp_min(self.floor(values)).sqrt()).reshape(shape)
+    }
+
+    /// The floor of the variance of an image of so many values.
+    pub(crate) fn floor(&self, values: usize) -> f64 {
+        1.0 / (self.white * self.white * values as f64)
     }
 }

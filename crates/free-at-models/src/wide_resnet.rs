@@ -7,9 +7,11 @@ use burn::tensor::{Device, Tensor};
 use free_at_core::{Classifier, Error};
 use free_at_nn::{Activation, Conv2d};
 
+use crate::boxes::bounded;
 use crate::error::{must, sizes};
+use crate::flow::Images;
 use crate::init::{Init, Start};
-use crate::layers::{batch_norm, global_average, stages};
+use crate::layers::{global_average, stages};
 use crate::shape_trace::ShapeTrace;
 use crate::weights::renumber;
 use crate::{ModelError, PyTorchNames, Summarize, Summary};
@@ -144,13 +146,21 @@ pub struct WideResNet {
 
 impl Classifier<4> for WideResNet {
     fn logits(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = self.conv1.forward(images);
-        let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
-        self.fc.forward(global_average(batch_norm(&self.bn1, x, Activation::Relu)))
+        self.fc.forward(self.features(images))
     }
 
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
+    }
+}
+
+bounded!(WideResNet, fc);
+
+impl WideResNet {
+    fn features<F: Images>(&self, images: F) -> F::Rows {
+        let x = images.conv(&self.conv1);
+        let x = self.blocks.iter().flatten().fold(x, |x, block| block.forward(x));
+        x.batch_norm(&self.bn1, Activation::Relu).rows(global_average)
     }
 }
 
@@ -202,16 +212,16 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+    fn forward<F: Images>(&self, x: F) -> F {
         let (activated, shortcut) = match &self.shortcut {
             Some(conv) => {
-                let activated = batch_norm(&self.bn1, x, Activation::Relu);
-                (activated.clone(), conv.forward(activated))
+                let activated = x.batch_norm(&self.bn1, Activation::Relu);
+                (activated.clone(), activated.conv(conv))
             }
-            None => (batch_norm(&self.bn1, x.clone(), Activation::Relu), x),
+            None => (x.clone().batch_norm(&self.bn1, Activation::Relu), x),
         };
-        let y = batch_norm(&self.bn2, self.conv1.forward(activated), Activation::Relu);
-        self.conv2.forward(self.dropout.forward(y)) + shortcut
+        let y = activated.conv(&self.conv1).batch_norm(&self.bn2, Activation::Relu);
+        y.rising(|y| self.dropout.forward(y)).conv(&self.conv2).plus(shortcut)
     }
 
     fn write(&self, trace: &mut ShapeTrace) -> Result<(), Error> {

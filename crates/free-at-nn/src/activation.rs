@@ -1,5 +1,8 @@
 //! What follows a normalisation.
 
+use burn::tensor::Tensor;
+use burn::tensor::activation::{leaky_relu, relu};
+
 /// An activation function that is the same line on each side of zero.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
@@ -12,6 +15,15 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Of every pixel of `x` `[n, channels, height, width]`.
+    pub fn forward(self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Identity => x,
+            Self::Relu => relu(x),
+            Self::LeakyRelu(slope) => leaky_relu(x, slope.into()),
+        }
+    }
+
     /// Of a number.
     #[inline(always)]
     pub(crate) fn of(self, x: f32) -> f32 {

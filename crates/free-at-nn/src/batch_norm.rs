@@ -1,7 +1,6 @@
 //! Batch norm with what follows it.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{leaky_relu, relu};
 use burn::tensor::module::{self, BatchNormTrainOutput};
 
 use crate::activation::Activation;
@@ -46,7 +45,7 @@ pub fn batch_norm_train(
         }
     };
     let batch = module::batch_norm_train(input, gamma, beta, epsilon);
-    BatchNormTrainOutput { output: activate(batch.output, activation), ..batch }
+    BatchNormTrainOutput { output: activation.forward(batch.output), ..batch }
 }
 
 /// Normalises `input` `[n, channels, height, width]` by given statistics, then takes `activation`: Burn's
@@ -89,13 +88,5 @@ pub fn batch_norm(
             ControlFlow::Continue(others) => others,
         }
     };
-    activate(module::batch_norm(input, gamma, beta, mean, variance, epsilon), activation)
-}
-
-fn activate(x: Tensor<4>, activation: Activation) -> Tensor<4> {
-    match activation {
-        Activation::Identity => x,
-        Activation::Relu => relu(x),
-        Activation::LeakyRelu(slope) => leaky_relu(x, slope.into()),
-    }
+    activation.forward(module::batch_norm(input, gamma, beta, mean, variance, epsilon))
 }

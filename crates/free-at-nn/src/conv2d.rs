@@ -111,15 +111,18 @@ impl Conv2d {
     /// # Panics
     /// Where the input has another number of channels, or with its padding is smaller than the dilated kernel.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [_, _, height, width] = input.dims();
+        let options = self.options(input.dims());
+        convolve(input, self.weight.val(), self.bias.as_ref().map(Param::val), options)
+    }
+
+    /// Stride, padding, dilation and groups, for an input `[n, channels in, height, width]`.
+    pub fn options(&self, [_, _, height, width]: [usize; 4]) -> ConvOptions<2> {
         let padding = match self.padding {
             PaddingConfig2d::Valid => [(0, 0); 2],
             PaddingConfig2d::Same => [self.same(0, height), self.same(1, width)],
             PaddingConfig2d::Explicit(top, left, bottom, right) => [(top, bottom), (left, right)],
         };
-        let options =
-            ConvOptions::new_with_padding(self.stride, padding, self.dilation, self.groups);
-        convolve(input, self.weight.val(), self.bias.as_ref().map(Param::val), options)
+        ConvOptions::new_with_padding(self.stride, padding, self.dilation, self.groups)
     }
 
     /// As Burn has it, and TensorFlow without dilation: an output pixel for every `stride` input pixels, and

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::tensor::{FloatDType, Int, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 use free_at_core::{Batch, Classifier, Draws, Error, FrozenModel, Goal, rows};
 
 use super::confidence::{lower_bound, normal_quantile};
-use super::report::{CertifiedSample, SmoothingReport};
-use super::smoothing::Smoothing;
+use super::labels::{classes_of, labels_of};
+use super::report::CertifiedSample;
+use super::smoothing::{Smoothing, SmoothingReport};
 use crate::error::EvaluationError;
 
 impl Smoothing {
@@ -62,7 +63,7 @@ impl Smoothing {
             said.bool_and(answers).cast(FloatDType::F32)
         };
         let logits = noisy_logits(0)?;
-        let labels = labels(batch, first, logits.dims()[1])?; // before the work
+        let labels = labels_of(batch, first, logits.dims()[1])?; // before the work
         let mut votes = vote(logits);
         for draw in 1..self.selection {
             votes = votes + vote(noisy_logits(draw)?);
@@ -75,7 +76,7 @@ impl Smoothing {
         }
         let misses = misses.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
         let all_draws = self.estimation as u64;
-        let found = misses.into_iter().zip(read(chosen)?).zip(labels).enumerate();
+        let found = misses.into_iter().zip(classes_of(chosen)?).zip(labels).enumerate();
         let certificates = found.map(|(at, ((misses, class), label))| {
             let share = lower_bound(all_draws - misses as u64, all_draws, self.failure);
             let certified = share > 0.5;
@@ -85,23 +86,4 @@ impl Smoothing {
         });
         Ok(certificates.collect())
     }
-}
-
-/// The labels of a batch whose first sample has this number, each below `classes`.
-fn labels<const D: usize>(
-    batch: &Batch<D>,
-    first: usize,
-    classes: usize,
-) -> Result<Vec<usize>, Error> {
-    let numbered = read(batch.labels())?.into_iter().enumerate();
-    numbered
-        .map(|(at, label)| {
-            let wrong = Error::Label { sample: first + at, label, classes };
-            usize::try_from(label).ok().filter(|label| *label < classes).ok_or(wrong)
-        })
-        .collect()
-}
-
-fn read(classes: Tensor<1, Int>) -> Result<Vec<i64>, Error> {
-    classes.without_autodiff().try_into_vec_as::<i64>().map_err(Error::unreadable)
 }

@@ -3,11 +3,23 @@
 use std::fmt;
 use std::path::Path;
 
-use free_at_core::{Error, files};
+use free_at_core::{Error, Norm, files};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::smoothing::Smoothing;
 use crate::report::wilson_interval;
+
+/// How certificates are made.
+pub trait Certifier {
+    /// What a report begins with: the method, and what of.
+    fn heading(&self) -> String;
+
+    /// The norm of the radii.
+    fn norm(&self) -> Norm;
+
+    /// The radii that a report's table has.
+    fn shown(&self) -> Vec<f64>;
+}
 
 /// The certificate of a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,17 +28,17 @@ pub struct CertifiedSample {
     pub sample: usize,
     /// Its class.
     pub label: usize,
-    /// What the smoothed classifier says; nothing where it abstains.
+    /// What the classifier says; nothing where it abstains, or its answer is no number.
     pub class: Option<usize>,
-    /// The L2 radius, in the unit of the inputs, within which it says so of every input; 0 where it abstains.
+    /// The radius, in the unit of the inputs, within which it says so of every input; 0 where it abstains.
     pub radius: f64,
 }
 
-/// The certificates of [`Smoothing`], with what they took.
+/// The certificates that an `S` made, with what they took.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SmoothingReport {
+pub struct CertificateReport<S> {
     /// How they were made.
-    pub settings: Smoothing,
+    pub settings: S,
     /// One for each sample, in the order of the data.
     pub samples: Vec<CertifiedSample>,
     /// Forward passes, counted in samples.
@@ -35,13 +47,13 @@ pub struct SmoothingReport {
     pub seconds: f64,
 }
 
-impl SmoothingReport {
-    /// The share of samples, from 0 to 1, of which the smoothed classifier says the right class.
+impl<S> CertificateReport<S> {
+    /// The share of samples, from 0 to 1, of which the classifier says the right class.
     pub fn accuracy(&self) -> f64 {
         self.certified_at(0.0)
     }
 
-    /// The share of samples, from 0 to 1, that are right whatever is done to them within this L2 radius.
+    /// The share of samples, from 0 to 1, that are right whatever is done to them within this radius.
     pub fn certified_at(&self, radius: f64) -> f64 {
         self.count(radius) as f64 / self.samples.len().max(1) as f64
     }
@@ -67,6 +79,13 @@ impl SmoothingReport {
         (0..=steps).map(|step| (at(step), self.certified_at(at(step)))).collect()
     }
 
+    fn count(&self, radius: f64) -> usize {
+        let holds = |sample: &&CertifiedSample| sample.is_right() && sample.radius >= radius;
+        self.samples.iter().filter(holds).count()
+    }
+}
+
+impl<S: Serialize + DeserializeOwned> CertificateReport<S> {
     /// Writes the report as JSON: to a temporary name beside `path`, then renamed.
     ///
     /// # Errors
@@ -82,11 +101,6 @@ impl SmoothingReport {
     pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
         files::read_json(path.as_ref())
     }
-
-    fn count(&self, radius: f64) -> usize {
-        let holds = |sample: &&CertifiedSample| sample.is_right() && sample.radius >= radius;
-        self.samples.iter().filter(holds).count()
-    }
 }
 
 impl CertifiedSample {
@@ -100,14 +114,12 @@ impl CertifiedSample {
     }
 }
 
-impl fmt::Display for SmoothingReport {
-    /// Accuracy, and what is certified at a quarter, a half and the whole of σ and at twice as much.
+impl<S: Certifier> fmt::Display for CertificateReport<S> {
+    /// Accuracy, and what is certified at some radii.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
-        let (sigma, n) = (self.settings.sigma(), self.samples.len());
-        writeln!(f, "randomised smoothing, σ = {sigma}, {n} samples (L2)")?;
-        for share in SHARES {
-            let radius = share * sigma;
+        let n = self.samples.len();
+        writeln!(f, "{}, {n} samples ({})", self.settings.heading(), self.settings.norm())?;
+        for radius in self.settings.shown() {
             let count = self.count(radius);
             let [low, high] = wilson_interval(count, n).map(|end| 100.0 * end);
             let percent = 100.0 * self.certified_at(radius);

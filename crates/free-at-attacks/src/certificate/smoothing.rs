@@ -1,7 +1,12 @@
 //! What randomised smoothing is done with.
 
-use free_at_core::{Epsilon, Error};
+use free_at_core::{Epsilon, Error, Norm};
 use serde::{Deserialize, Serialize};
+
+use super::report::{CertificateReport, Certifier};
+
+/// The certificates of [`Smoothing`].
+pub type SmoothingReport = CertificateReport<Smoothing>;
 
 /// Randomised smoothing: certifies the classifier that says what the model says most often of an input with normal
 /// noise. Within the certified L2 radius of an input no perturbation whatever changes its answer.
@@ -120,5 +125,19 @@ impl Smoothing {
             true => Ok(()),
             false => refused("the probability of failure", "above 0 and below 1/2", self.failure),
         }
+    }
+}
+
+impl Certifier for Smoothing {
+    fn heading(&self) -> String {
+        format!("randomised smoothing, σ = {}", self.sigma())
+    }
+
+    fn norm(&self) -> Norm {
+        Norm::L2
+    }
+
+    fn shown(&self) -> Vec<f64> {
+        [0.0, 0.25, 0.5, 1.0, 2.0].map(|share| share * self.sigma()).to_vec()
     }
 }

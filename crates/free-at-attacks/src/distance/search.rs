@@ -92,7 +92,7 @@ fn run<const D: usize>(
     for run in 0..runs {
         for (at, chunk) in right.chunks(batch).enumerate() {
             let device = &samples.device;
-            let task = samples.task(model, &plan.threat, chunk, index, device)?;
+            let task = samples.task(model, &plan.threat, chunk, (index, run), device)?;
             let closest = attack.closest(&task, run)?;
             let seen = closest.examples().clone();
             let past = past_bounds(task.allowed(), seen.clone())?;

@@ -84,7 +84,7 @@ impl<'a, const D: usize> Run<'a, D> {
         let batch = self.plan.batch_size.unwrap_or(self.samples.batch).max(1);
         if !right.is_empty() {
             let looked_at = &right[..batch.min(right.len())];
-            let task = self.task(looked_at, 0)?;
+            let task = self.task(looked_at, (0, 0))?;
             self.warnings = suspicions(self.model, &task)?;
         }
         let passes: &[bool] = if self.plan.quantized { &[false, true] } else { &[false] };
@@ -142,8 +142,9 @@ impl<'a, const D: usize> Run<'a, D> {
         Ok(())
     }
 
-    fn task(&self, samples: &[usize], attack: usize) -> Result<AttackTask<'a, D>, Error> {
-        self.samples.task(self.model, &self.plan.threat, samples, attack, &self.device)
+    /// The task of a run of an attack, (attack, run).
+    fn task(&self, samples: &[usize], at: (usize, usize)) -> Result<AttackTask<'a, D>, Error> {
+        self.samples.task(self.model, &self.plan.threat, samples, at, &self.device)
     }
 
     /// One run of one attack on some samples: what it broke, measured again, with the examples if they
@@ -157,7 +158,8 @@ impl<'a, const D: usize> Run<'a, D> {
     ) -> Result<(Finding, Vec<f32>), EvaluationError> {
         let start = Instant::now();
         let before = (self.model.gradient_computations(), self.model.forward_passes());
-        let task = self.task(samples, place.attack)?.stopping_when_fooled().with_width(batch);
+        let task =
+            self.task(samples, (place.attack, place.run))?.stopping_when_fooled().with_width(batch);
         let task = if place.quantized { task.quantized() } else { task };
         let adversarial = attack.run_once(&task, place.run)?;
         let cost =
@@ -175,7 +177,7 @@ impl<'a, const D: usize> Run<'a, D> {
         if let (false, Some(at)) = (place.quantized, within.iter().position(|within| !within)) {
             return refused(norms[at], task.allowed().epsilon());
         }
-        let fooled = read_bools(task.goal().fooled(self.logits(&seen, batch)?))?;
+        let fooled = read_bools(task.goal().fooled(task.answers(&seen)?))?;
         let fooled: Vec<usize> =
             (0..samples.len()).filter(|&at| fooled[at] && within[at]).collect();
         let (rounded, examples) = self.details((&task, place), &seen, &fooled, batch)?;
@@ -195,15 +197,6 @@ impl<'a, const D: usize> Run<'a, D> {
         Ok((finding, examples))
     }
 
-    /// The model's answers, a batch at a time.
-    fn logits(&self, inputs: &Tensor<D>, batch: usize) -> Result<Tensor<2>, Error> {
-        let n = inputs.dims()[0];
-        let answers = (0..n).step_by(batch).map(|from| {
-            self.model.logits(inputs.clone().slice_dim(0, from..(from + batch).min(n)))
-        });
-        Ok(Tensor::cat(answers.collect::<Result<Vec<_>, Error>>()?, 0))
-    }
-
     /// Of the samples that were fooled: whether they still are with 8 bits, and their examples, where
     /// either is asked for.
     fn details(
@@ -218,14 +211,14 @@ impl<'a, const D: usize> Run<'a, D> {
         if fooled.is_empty() {
             return Ok((rounded, examples));
         }
-        let task = task.select(fooled);
+        let task = task.select(fooled).with_width(batch);
         let rows: Vec<i64> = fooled.iter().map(|&at| at as i64).collect();
         let rows = Tensor::from_data(rows.as_slice(), &self.device);
         let adversarial = adversarial.clone().select(0, rows);
         if self.plan.quantized && !place.quantized {
             let nearest = adversarial.clone().mul_scalar(EIGHT_BIT_LEVELS).round();
             let nearest = nearest.div_scalar(EIGHT_BIT_LEVELS);
-            rounded = read_bools(task.goal().fooled(self.logits(&nearest, batch)?))?;
+            rounded = read_bools(task.goal().fooled(task.answers(&nearest)?))?;
         }
         if self.examples.is_some() && !place.quantized {
             examples = adversarial.try_into_vec_as::<f32>().map_err(Error::unreadable)?;

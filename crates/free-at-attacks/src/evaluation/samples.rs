@@ -7,8 +7,9 @@ use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatMod
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
 
-/// The stream of the draws of random targets, which is no attack's.
+/// The streams of the draws of random targets, and of a model that draws when nobody attacks it: no attack's.
 const TARGETS: u64 = u64::MAX;
+const CLEAN: u64 = u64::MAX - 1;
 
 /// What a model says of a sample without an attack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +77,9 @@ impl Samples {
             return Err(Error::Precision { found: format!("{:?}", inputs.dtype()) });
         }
         let allowed = plan.threat.around(&inputs)?;
-        let logits = model.logits(inputs.clone())?;
+        let first = self.truth.len() as u64;
+        let draws = Draws::new(self.seed, (first..first + batch.len() as u64).collect());
+        let logits = model.logits_with(inputs.clone(), &draws.clone().for_attack(CLEAN))?;
         let classes = logits.dims()[1];
         batch.check_logits(classes)?;
         let truth = batch.labels().try_into_vec_as::<i64>().map_err(Error::unreadable)?;
@@ -99,9 +102,7 @@ impl Samples {
             return Err(Error::SampleShape { expected, found });
         }
         if let (Some(target), Some(chosen)) = (&plan.target, &mut self.target) {
-            let first = self.truth.len() as u64;
-            let keys = (first..first + batch.len() as u64).collect();
-            let draws = Draws::new(self.seed, keys).for_attack(TARGETS);
+            let draws = draws.for_attack(TARGETS);
             let aims = target.goal(&logits, &batch.labels(), &draws)?.target();
             let aims = aims.map(|aims| aims.try_into_vec_as::<i64>().map_err(Error::unreadable));
             chosen.extend(aims.transpose()?.unwrap_or_default());
@@ -151,13 +152,13 @@ impl Samples {
         (0..self.len()).filter(|&sample| self.clean[sample] == Clean::Right).collect()
     }
 
-    /// The attack of some samples, as its number `attack` in the evaluation.
+    /// A run of the attack of some samples, by its number and that of the attack in the evaluation.
     pub(crate) fn task<'a, const D: usize>(
         &self,
         model: &'a FrozenModel<D>,
         threat: &ThreatModel,
         samples: &[usize],
-        attack: usize,
+        (attack, run): (usize, usize),
         device: &Device,
     ) -> Result<AttackTask<'a, D>, Error> {
         let features: usize = self.shape.iter().product();
@@ -179,7 +180,7 @@ impl Samples {
             None => Goal::untargeted(classes(&self.truth)),
         };
         let keys = samples.iter().map(|&sample| sample as u64).collect();
-        let draws = Draws::new(self.seed, keys).for_attack(attack as u64);
+        let draws = Draws::new(self.seed, keys).for_attack(attack as u64).for_restart(run);
         AttackTask::new(model, inputs, goal, threat, draws)
     }
 }

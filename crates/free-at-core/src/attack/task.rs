@@ -1,5 +1,8 @@
 //! What an attack is given.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use burn::tensor::{Bool, DType, Int, Tensor};
 
 use crate::draws::Draws;
@@ -52,6 +55,8 @@ pub struct AttackTask<'a, const D: usize> {
     quantized: bool,
     /// Answers of the model that a gradient is the mean over.
     answers: usize,
+    /// How often the model was asked about each sample, for models that draw.
+    calls: Vec<Arc<AtomicU64>>,
     width: usize,
 }
 
@@ -94,6 +99,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             None => {
                 let (start, stops, trains, quantized) = (None, false, false, false);
                 let answers = 1;
+                let calls = (0..width).map(|_| Arc::default()).collect();
                 Ok(Self {
                     model,
                     inputs,
@@ -105,6 +111,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
                     trains,
                     quantized,
                     answers,
+                    calls,
                     width,
                 })
             }
@@ -247,7 +254,25 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// # Errors
     /// [`Error::Logits`].
     pub fn logits(&self, adversarial: Tensor<D>) -> Result<Tensor<2>, Error> {
-        self.model.logits(self.seen(adversarial))
+        self.model.logits_with(self.seen(adversarial), &self.draws_of_model())
+    }
+
+    /// The logits, `[n, classes]`, of what the model is shown in the end, as it is, [`width`](Self::width) samples at a
+    /// time. A model that draws does so by itself, however often the attack has asked it before.
+    ///
+    /// # Errors
+    /// [`Error::Logits`].
+    pub fn answers(&self, seen: &Tensor<D>) -> Result<Tensor<2>, Error> {
+        const AFTERWARDS: u64 = u64::MAX;
+        let n = self.len();
+        let part = |from: usize| {
+            let to = (from + self.width).min(n);
+            let positions: Vec<usize> = (from..to).collect();
+            let draws = self.draws.select(&positions).of_model(&vec![AFTERWARDS; to - from]);
+            self.model.logits_with(seen.clone().slice_dim(0, from..to), &draws)
+        };
+        let parts = (0..n).step_by(self.width).map(part).collect::<Result<Vec<_>, Error>>()?;
+        Ok(Tensor::cat(parts, 0))
     }
 
     /// Which of the samples these adversarial examples, `[n, …]`, fool the model on, `[n]`.
@@ -283,9 +308,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         values: impl Fn(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
         let seen = self.seen(adversarial);
-        let mut found = self.model.input_gradient_of(seen.clone(), &values)?;
+        let answer =
+            || self.model.input_gradient_with(seen.clone(), &self.draws_of_model(), &values);
+        let mut found = answer()?;
         for _ in 1..self.answers {
-            let next = self.model.input_gradient_of(seen.clone(), &values)?;
+            let next = answer()?;
             found = InputGradient { gradient: found.gradient + next.gradient, ..next };
         }
         if self.answers > 1 {
@@ -294,6 +321,13 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         let no_number = found.gradient.clone().is_finite().bool_not();
         found.gradient = found.gradient.mask_fill(no_number, 0.0);
         Ok(found)
+    }
+
+    /// Draws for one call of the model: each sample counts its own calls, so that they depend on no other sample.
+    fn draws_of_model(&self) -> Draws {
+        let count = |calls: &Arc<AtomicU64>| calls.fetch_add(1, Ordering::Relaxed);
+        let calls: Vec<u64> = self.calls.iter().map(count).collect();
+        self.draws.of_model(&calls)
     }
 
     /// The task with some of its samples only, by their positions.
@@ -313,6 +347,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
             trains: self.trains,
             quantized: self.quantized,
             answers: self.answers,
+            calls: positions.iter().map(|&at| Arc::clone(&self.calls[at])).collect(),
             width: positions.len(),
         }
     }

@@ -3,6 +3,7 @@
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
+use crate::draws::Draws;
 use crate::error::Error;
 
 /// A model that sorts inputs of rank `D` into classes.
@@ -34,6 +35,17 @@ use crate::error::Error;
 pub trait Classifier<const D: usize>: Send + Sync {
     /// Unnormalised log-probabilities (no softmax): inputs `[n, …]` to logits `[n, classes]`.
     fn logits(&self, inputs: Tensor<D>) -> Tensor<2>;
+
+    /// The same of a model that draws: noise, dropout at test time, random resizing. `draws` are for this one call and have
+    /// one key for each sample, made of the sample and of how often the model was asked about it. A model that takes all its
+    /// randomness from them answers a sample alike in any batch, beside any neighbours, so its verdicts are the same at
+    /// any batch size, and in an evaluation that was resumed. A model around another one hands them on.
+    ///
+    /// The default is [`logits`](Self::logits), for models that draw nothing, or from a stream of their own.
+    fn logits_with(&self, inputs: Tensor<D>, draws: &Draws) -> Tensor<2> {
+        let _ = draws;
+        self.logits(inputs)
+    }
 
     /// Whether the model takes samples of this shape (without the batch): `[channels, height, width]`
     /// or `[features]`, say. Trainers and attacks ask before they run a batch, so that a wrong size is

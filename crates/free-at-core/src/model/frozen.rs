@@ -10,6 +10,7 @@ use super::classifier::Classifier;
 use super::gradient::{backward, checkpointing};
 use super::label_only::LabelOnly;
 use super::precision;
+use crate::draws::Draws;
 use crate::error::Error;
 use crate::threat::goal::Goal;
 use crate::threat::objective::Objective;
@@ -125,10 +126,22 @@ impl<const D: usize> FrozenModel<D> {
     /// another number of rows; of one that answers with labels [`Error::QueriesSpent`], [`Error::Label`] and what it says
     /// itself.
     pub fn logits(&self, inputs: Tensor<D>) -> Result<Tensor<2>, Error> {
+        self.answer(inputs, None)
+    }
+
+    /// The same, where a model that draws takes these draws; see [`Classifier::logits_with`].
+    ///
+    /// # Errors
+    /// Those of [`logits`](Self::logits).
+    pub fn logits_with(&self, inputs: Tensor<D>, draws: &Draws) -> Result<Tensor<2>, Error> {
+        self.answer(inputs, Some(draws))
+    }
+
+    fn answer(&self, inputs: Tensor<D>, draws: Option<&Draws>) -> Result<Tensor<2>, Error> {
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         let logits = match &self.model {
-            Model::Module(model) => model.logits(inputs),
+            Model::Module(model) => model.logits(inputs, draws),
             Model::Labels(labels) => labels.logits(inputs.without_autodiff())?,
         };
         self.forward_passes.fetch_add(n as u64, Ordering::Relaxed);
@@ -158,12 +171,34 @@ impl<const D: usize> FrozenModel<D> {
         inputs: Tensor<D>,
         values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
+        self.gradient(inputs, None, values)
+    }
+
+    /// The same, where a model that draws takes these draws; see [`Classifier::logits_with`].
+    ///
+    /// # Errors
+    /// Those of [`input_gradient_of`](Self::input_gradient_of).
+    pub fn input_gradient_with(
+        &self,
+        inputs: Tensor<D>,
+        draws: &Draws,
+        values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
+    ) -> Result<InputGradient<D>, Error> {
+        self.gradient(inputs, Some(draws), values)
+    }
+
+    fn gradient(
+        &self,
+        inputs: Tensor<D>,
+        draws: Option<&Draws>,
+        values: impl FnOnce(Tensor<2>) -> Result<Tensor<1>, Error>,
+    ) -> Result<InputGradient<D>, Error> {
         let Model::Module(model) = &self.model else { return Err(Error::LabelsAlone) };
         self.check_input(&inputs.dims()[1..])?;
         let n = inputs.dims()[0];
         self.gradient_computations.fetch_add(n as u64, Ordering::Relaxed);
         let inputs = model.leaf(inputs).require_grad();
-        let logits = precision::logits(&*model.differentiable, inputs.clone(), model.dtype);
+        let logits = precision::logits(&*model.differentiable, inputs.clone(), draws, model.dtype);
         let logits = one_row_each(n, logits)?;
         let values = values(logits.clone())?;
         let gradient = match values.is_tracked() {
@@ -191,11 +226,12 @@ impl<const D: usize> FrozenModel<D> {
 }
 
 impl<const D: usize> Frozen<D> {
-    fn logits(&self, inputs: Tensor<D>) -> Tensor<2> {
-        match &self.plain {
-            Some(plain) => precision::logits(&**plain, inputs.without_autodiff(), self.dtype),
-            None => precision::logits(&*self.differentiable, self.leaf(inputs), self.dtype),
-        }
+    fn logits(&self, inputs: Tensor<D>, draws: Option<&Draws>) -> Tensor<2> {
+        let (model, inputs) = match &self.plain {
+            Some(plain) => (plain, inputs.without_autodiff()),
+            None => (&self.differentiable, self.leaf(inputs)),
+        };
+        precision::logits(&**model, inputs, draws, self.dtype)
     }
 
     /// The inputs as a leaf of a graph.

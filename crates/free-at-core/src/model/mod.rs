@@ -4,5 +4,6 @@ pub(crate) mod batch;
 pub(crate) mod classifier;
 pub(crate) mod frozen;
 pub(crate) mod gradient;
+pub(crate) mod interval;
 pub(crate) mod label_only;
 pub(crate) mod precision;

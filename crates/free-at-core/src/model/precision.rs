@@ -4,6 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, FloatDType, Tensor};
 
 use super::classifier::Classifier;
+use crate::draws::Draws;
 
 /// The type of float that a model computes in: that of its first parameter.
 pub(crate) fn of(model: &impl Module) -> DType {
@@ -27,20 +28,25 @@ pub(crate) fn is_half(dtype: DType) -> bool {
 }
 
 /// The logits of a model that computes in `dtype`, in single precision where that has less. Gradients
-/// pass through both conversions.
+/// pass through both conversions. A model that draws takes its draws from `draws`, if there are any.
 pub(crate) fn logits<C: Classifier<D> + ?Sized, const D: usize>(
     model: &C,
     inputs: Tensor<D>,
+    draws: Option<&Draws>,
     dtype: DType,
 ) -> Tensor<2> {
+    let answer = |inputs| match draws {
+        Some(draws) => model.logits_with(inputs, draws),
+        None => model.logits(inputs),
+    };
     let float = match dtype {
         DType::F16 => FloatDType::F16,
         DType::BF16 => FloatDType::BF16,
         DType::F64 => FloatDType::F64,
-        _ => return model.logits(inputs), // single precision, or quantised: its own business
+        _ => return answer(inputs), // single precision, or quantised: its own business
     };
     match inputs.dtype() == dtype {
-        true => model.logits(inputs),
-        false => model.logits(inputs.cast(float)).cast(FloatDType::F32),
+        true => answer(inputs),
+        false => answer(inputs.cast(float)).cast(FloatDType::F32),
     }
 }

@@ -87,6 +87,32 @@ impl<const D: usize> PerturbationSet<D> {
         frozen(delta, self.scale.as_ref())
     }
 
+    /// The lowest and the highest value that each feature of each input may have, `[n, …]` each, with so many shares of the
+    /// budget, `[n, 1, …]`, from 0 to 1: the corners of a box around all that is allowed then. In L0, where nothing but the
+    /// bounds limits a feature, nothing.
+    pub fn corners(&self, inputs: &Tensor<D>, shares: &Tensor<D>) -> Option<[Tensor<D>; 2]> {
+        const ROUNDING: f64 = 2.0 * f32::EPSILON as f64; // of x ± ε itself
+        if self.norm == Norm::L0 {
+            return None;
+        }
+        let whole = self.from_units(inputs.ones_like().mul_scalar(self.epsilon));
+        let furthest = whole.clone() * shares.clone();
+        let furthest = match self.rules.as_ref().and_then(RowRules::in_categories) {
+            // A free category is free with any budget.
+            Some(categories) => {
+                let shape = furthest.dims();
+                let mut row = [1; D];
+                row[1..].copy_from_slice(&shape[1..]);
+                furthest.mask_where(categories.reshape(row).expand(shape), whole)
+            }
+            None => furthest,
+        };
+        let slack = self.only_free(inputs.clone().abs() + furthest.clone()).mul_scalar(ROUNDING);
+        let (fall, rise) = (self.one_way(furthest.clone().neg()), self.one_way(furthest));
+        let low = self.clamp(inputs.clone() + fall - slack.clone());
+        Some([low, self.clamp(inputs.clone() + rise + slack)])
+    }
+
     /// The size of the largest perturbation that the input bounds leave each input, `[n, 1, …]`; nothing where there are
     /// no bounds.
     pub fn furthest(&self, inputs: &Tensor<D>) -> Option<Tensor<D>> {

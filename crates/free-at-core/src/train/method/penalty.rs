@@ -93,7 +93,7 @@ impl GradientPenalty {
             FrozenModel::new(model).input_gradient(seen, goal, Objective::CrossEntropy)?;
         let ahead = unit_length(gradient.gradient).mul_scalar(self.step);
         let ahead = beside_parameters(model, ahead).ok_or(TrainError::NotTrainable)?;
-        let beyond = precision::logits(model, inputs.clone() + ahead, dtype);
+        let beyond = precision::logits(model, inputs.clone() + ahead, None, dtype);
         let losses = |logits| Objective::CrossEntropy.values(logits, goal);
         let risen = losses(beyond)? - losses(logits)?;
         Ok(risen.div_scalar(self.step).square().mean().mul_scalar(self.weight))

@@ -326,7 +326,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         }
         let mut answers = Vec::with_capacity(K);
         for inputs in &leaves {
-            let logits = precision::logits(model, inputs.clone(), dtype);
+            let logits = precision::logits(model, inputs.clone(), None, dtype);
             let logits = one_row_each(self.batch.len(), logits)?;
             self.batch.check_logits(logits.dims()[1])?;
             answers.push(logits);

@@ -150,7 +150,7 @@ where
         if let Err(error) = model.check_input(&batch.sample_shape()) {
             return ValidationOutput { clean: self.refused(error.into(), &batch), robust: None };
         }
-        let logits = precision::logits(&model, batch.inputs(), precision::of(&model));
+        let logits = precision::logits(&model, batch.inputs(), None, precision::of(&model));
         // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
         let loss = Objective::CrossEntropy
             .values(logits.clone(), &batch.untargeted())

@@ -76,7 +76,7 @@ fn moved_from<C: Trainable<D>, const D: usize>(
     let starts = statistics_of(&model).iter().map(|kept| kept.full_like(start)).collect();
     let model = with(model, starts);
     let inputs = batch.inputs().without_autodiff().autodiff();
-    drop(precision::logits(&model, inputs, precision::of(&model)));
+    drop(precision::logits(&model, inputs, None, precision::of(&model)));
     let model = model.valid().train(); // reads what the forward pass has left
     let found = statistics_of(&model);
     (model, found)

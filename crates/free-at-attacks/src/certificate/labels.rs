@@ -1,0 +1,24 @@
+//! Labels and answers on the host.
+
+use burn::tensor::{Int, Tensor};
+use free_at_core::{Batch, Error};
+
+/// The labels of a batch whose first sample has this number, each below `classes`.
+pub(super) fn labels_of<const D: usize>(
+    batch: &Batch<D>,
+    first: usize,
+    classes: usize,
+) -> Result<Vec<usize>, Error> {
+    let numbered = classes_of(batch.labels())?.into_iter().enumerate();
+    numbered
+        .map(|(at, label)| {
+            let wrong = Error::Label { sample: first + at, label, classes };
+            usize::try_from(label).ok().filter(|label| *label < classes).ok_or(wrong)
+        })
+        .collect()
+}
+
+/// Classes on the host.
+pub(super) fn classes_of(classes: Tensor<1, Int>) -> Result<Vec<i64>, Error> {
+    classes.without_autodiff().try_into_vec_as::<i64>().map_err(Error::unreadable)
+}
