@@ -34,6 +34,7 @@ mod properties;
 mod random_models;
 mod records;
 mod reference;
+mod relations;
 mod safe_runs;
 mod send_sync;
 mod sgd;

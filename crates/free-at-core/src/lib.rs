@@ -45,6 +45,7 @@ pub use threat::norm::Norm;
 pub use threat::norm::geometry::Radius;
 pub use threat::objective::Objective;
 pub use threat::perturbation_set::PerturbationSet;
+pub use threat::relation::{Affine, Relation};
 pub use threat::rule_error::RuleError;
 pub use threat::threat_model::ThreatModel;
 pub use train::FreeAdversarialTrainer;

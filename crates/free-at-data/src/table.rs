@@ -5,6 +5,7 @@ mod encoding;
 mod error;
 mod raw;
 mod read;
+mod relation;
 pub(crate) mod threat;
 
 use std::sync::Arc;

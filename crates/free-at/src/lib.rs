@@ -70,9 +70,10 @@ pub use free_at_models as models;
 pub use free_at_nn as nn;
 
 pub use free_at_core::{
-    Batch, BoundedClassifier, Bounds, Classifier, Direction, Draws, Epsilon, Error, FeatureRules,
-    FrozenModel, Goal, InputGradient, Interval, LabelOnly, Norm, Objective, PerturbationSet,
-    Radius, RuleError, ThreatModel, Trainable, check_samples, files, rows, train,
+    Affine, Batch, BoundedClassifier, Bounds, Classifier, Direction, Draws, Epsilon, Error,
+    FeatureRules, FrozenModel, Goal, InputGradient, Interval, LabelOnly, Norm, Objective,
+    PerturbationSet, Radius, Relation, RuleError, ThreatModel, Trainable, check_samples, files,
+    rows, train,
 };
 
 /// What most programs import.

@@ -28,7 +28,8 @@ pub(crate) fn norms<const D: usize>(
         // What may not move has not moved at all.
         Some(scale) => {
             let frozen = scale.clone().equal_scalar(0.0).cast(FloatDType::F32);
-            let moved = ((adversarial.clone() - inputs.clone()) * frozen).flatten::<2>(1, D - 1);
+            let moved = allowed.chosen(adversarial.clone() - inputs.clone()) * frozen;
+            let moved = moved.flatten::<2>(1, D - 1);
             let still = moved.equal_scalar(0.0).all_dim(1).squeeze_dim::<1>(1);
             within.bool_and(still)
         }

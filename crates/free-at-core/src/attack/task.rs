@@ -318,6 +318,7 @@ impl<'a, const D: usize> AttackTask<'a, D> {
         if self.answers > 1 {
             found.gradient = found.gradient.div_scalar(self.answers as f64);
         }
+        found.gradient = self.allowed.pulled_back(&seen, found.gradient);
         let no_number = found.gradient.clone().is_finite().bool_not();
         found.gradient = found.gradient.mask_fill(no_number, 0.0);
         Ok(found)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::relation::Relation;
 use super::rule_error::RuleError;
 use crate::error::Error;
 
@@ -47,13 +48,15 @@ pub struct FeatureRules {
     directions: BTreeMap<usize, Direction>,
     steps: BTreeMap<usize, f32>,
     categories: Vec<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    relations: Vec<Relation>,
 }
 
 impl FeatureRules {
     /// No rules yet, for rows of so many features.
     pub fn new(features: usize) -> Self {
         let (directions, steps) = (BTreeMap::new(), BTreeMap::new());
-        Self { features, directions, steps, categories: Vec::new() }
+        Self { features, directions, steps, categories: Vec::new(), relations: Vec::new() }
     }
 
     /// The feature only rises, or only falls. Default: both.
@@ -80,6 +83,15 @@ impl FeatureRules {
         self
     }
 
+    /// What holds between features: every row that a model sees keeps it. Where attacks leave it, they are taken back to
+    /// the nearest row that projections find, or, where that is not whole, towards the input; a feature that follows from others
+    /// is computed. One may follow from another that was named before. Rows have to keep it to begin with.
+    #[must_use]
+    pub fn with_relation(mut self, relation: Relation) -> Self {
+        self.relations.push(relation);
+        self
+    }
+
     /// The number of features of a row.
     pub fn features(&self) -> usize {
         self.features
@@ -98,6 +110,11 @@ impl FeatureRules {
     /// The groups of categories.
     pub fn categories(&self) -> &[Vec<usize>] {
         &self.categories
+    }
+
+    /// What holds between features.
+    pub fn relations(&self) -> &[Relation] {
+        &self.relations
     }
 
     /// Accepts rules that can be kept.
@@ -122,6 +139,9 @@ impl FeatureRules {
         if let Some(group) = self.categories.iter().find(|group| group.len() < 2) {
             return Some(RuleError::Categories { group: group.clone() });
         }
+        if let Some(wrong) = self.unrelated() {
+            return Some(wrong);
+        }
         let mut seen = BTreeSet::new();
         for &feature in self.categories.iter().flatten() {
             if !seen.insert(feature) {
@@ -129,6 +149,42 @@ impl FeatureRules {
             }
             if self.directions.contains_key(&feature) || self.steps.contains_key(&feature) {
                 return Some(RuleError::CategoryMoves { feature });
+            }
+        }
+        None
+    }
+
+    /// What is wrong with the relations.
+    fn unrelated(&self) -> Option<RuleError> {
+        let features = self.features;
+        let mut followers = BTreeSet::new();
+        let ruled = |feature: usize| {
+            let grouped = self.categories.iter().flatten().any(|f| *f == feature);
+            grouped || self.directions.contains_key(&feature) || self.steps.contains_key(&feature)
+        };
+        let later = |at: usize, feature: usize| {
+            self.relations[at..].iter().any(|relation| relation.follows() == Some(feature))
+        };
+        for (at, relation) in self.relations.iter().enumerate() {
+            for sum in relation.sums() {
+                if sum.terms.is_empty() || !sum.is_finite() {
+                    return Some(RuleError::Relation { relation: at });
+                }
+                for &(feature, _) in &sum.terms {
+                    if feature >= features {
+                        return Some(RuleError::NoSuchFeature { feature, features });
+                    }
+                    if relation.follows().is_some() && later(at, feature) {
+                        return Some(RuleError::FollowsItself { relation: at, feature });
+                    }
+                }
+            }
+            let Some(feature) = relation.follows() else { continue };
+            if feature >= features {
+                return Some(RuleError::NoSuchFeature { feature, features });
+            }
+            if !followers.insert(feature) || ruled(feature) {
+                return Some(RuleError::FollowerRuled { feature });
             }
         }
         None

@@ -7,6 +7,8 @@ pub(crate) mod goal;
 pub(crate) mod norm;
 pub(crate) mod objective;
 pub(crate) mod perturbation_set;
+pub(crate) mod related_rows;
+pub(crate) mod relation;
 pub(crate) mod row_rules;
 pub(crate) mod rule_error;
 pub(crate) mod scale;

@@ -4,9 +4,13 @@ use burn::tensor::Tensor;
 
 use super::norm::geometry::{Ball, Geometry, Radius};
 use super::norm::{Norm, with_norm};
+use super::related_rows::RelatedRows;
 use super::row_rules::RowRules;
 use super::scale::{Scale, from_units, frozen, in_units};
 use crate::draws::Draws;
+
+/// Steps of whole features that a row takes back where they broke a limit between features.
+const STEPS_BACK: usize = 2;
 
 #[derive(Debug, Clone)]
 pub(crate) enum InputBounds<const D: usize> {
@@ -110,7 +114,19 @@ impl<const D: usize> PerturbationSet<D> {
         let slack = self.only_free(inputs.clone().abs() + furthest.clone()).mul_scalar(ROUNDING);
         let (fall, rise) = (self.one_way(furthest.clone().neg()), self.one_way(furthest));
         let low = self.clamp(inputs.clone() + fall - slack.clone());
-        Some([low, self.clamp(inputs.clone() + rise + slack)])
+        let high = self.clamp(inputs.clone() + rise + slack);
+        Some(match self.rules.as_ref().and_then(RowRules::related) {
+            Some(related) => {
+                let shape = low.dims();
+                let open = |corner: Tensor<D>, end| {
+                    let follows =
+                        related.follow().expand([shape[0], shape.iter().skip(1).product()]);
+                    corner.flatten::<2>(1, D - 1).mask_fill(follows, end).reshape(shape)
+                };
+                [open(low, f32::NEG_INFINITY), open(high, f32::INFINITY)]
+            }
+            None => [low, high],
+        })
     }
 
     /// The size of the largest perturbation that the input bounds leave each input, `[n, 1, …]`; nothing where there are
@@ -248,6 +264,10 @@ impl<const D: usize> PerturbationSet<D> {
     /// input, which stays within ε. Gradients are meant to pass straight through.
     pub fn snap(&self, inputs: &Tensor<D>, adversarial: Tensor<D>) -> Tensor<D> {
         let Some(rules) = &self.rules else { return adversarial };
+        let adversarial = match rules.related() {
+            Some(related) => self.near(related, inputs, adversarial),
+            None => adversarial,
+        };
         let flat = |rows: Tensor<D>| rows.flatten::<2>(1, D - 1);
         let room = self.reach(inputs).map(|ball| {
             let [low, high] = match self.room(inputs) {
@@ -256,8 +276,80 @@ impl<const D: usize> PerturbationSet<D> {
             };
             rules.narrowed([flat(low), flat(high)])
         });
-        let snapped = rules.snap(&flat(inputs.clone()), flat(adversarial), room);
-        self.clamp(snapped.reshape(inputs.dims()))
+        let start = flat(inputs.clone());
+        let mut snapped = rules.snap(&start, flat(adversarial), room.clone());
+        let Some(related) = rules.related() else {
+            return self.clamp(snapped.reshape(inputs.dims()));
+        };
+        for _ in 0..STEPS_BACK {
+            snapped = rules.stepped(&start, snapped, room.as_ref());
+        }
+        let snapped = related.derived(flat(self.clamp(snapped.reshape(inputs.dims()))));
+        let outside = flat(self.clamp(snapped.clone().reshape(inputs.dims())));
+        let outside = (outside - snapped.clone()).abs().greater_scalar(0.0).any_dim(1);
+        let broken = related.broken(&snapped).bool_or(outside).expand(snapped.dims());
+        snapped.mask_where(broken, start).reshape(inputs.dims())
+    }
+
+    /// The rows that keep the relations between features, but for whole steps and categories: projected onto these and the
+    /// bounds in turn, then, on the line to the input, into the ball and to where every limit holds.
+    fn near(&self, related: &RelatedRows, inputs: &Tensor<D>, rows: Tensor<D>) -> Tensor<D> {
+        const ROUNDS: usize = 3;
+        let (shape, start) = (inputs.dims(), inputs.clone().flatten::<2>(1, D - 1));
+        let weights = self.weights(related, &start);
+        let reach = self.measure(rows.clone() - inputs.clone()).clamp_min(self.epsilon);
+        let mut rows = rows;
+        for _ in 0..ROUNDS {
+            let nearer = related.projected(rows.flatten(1, D - 1), &weights).reshape(shape);
+            rows = self.clamp(inputs.clone() + self.one_way(nearer - inputs.clone()));
+        }
+        let delta = rows - inputs.clone();
+        let size = self.measure(delta.clone()).clamp_min(f32::MIN_POSITIVE);
+        let delta = delta * (reach / size).clamp_max(1.0);
+        let rows = (inputs.clone() + delta.clone()).flatten(1, D - 1);
+        match related.share(&start, &rows) {
+            Some(share) => {
+                let rows = start.clone() + delta.flatten::<2>(1, D - 1) * share;
+                rows.reshape(shape)
+            }
+            None => rows.reshape(shape),
+        }
+    }
+
+    /// How easily each feature moves, `[1, features]`: the square of its scale, 0 for categories and what follows from others.
+    fn weights(&self, related: &RelatedRows, rows: &Tensor<2>) -> Tensor<2> {
+        let each = match &self.scale {
+            Some(scale) => scale.each.clone().flatten::<2>(1, D - 1),
+            None => rows.clone().slice_dim(0, 0..1).ones_like(),
+        };
+        let weights = related.chosen(each.square());
+        match self.rules.as_ref().and_then(RowRules::in_categories) {
+            Some(categories) => weights.mask_fill(categories, 0.0),
+            None => weights,
+        }
+    }
+
+    /// A perturbation without what features do that follow from others.
+    pub fn chosen(&self, delta: Tensor<D>) -> Tensor<D> {
+        match self.rules.as_ref().and_then(RowRules::related) {
+            Some(related) => {
+                let shape = delta.dims();
+                related.chosen(delta.flatten(1, D - 1)).reshape(shape)
+            }
+            None => delta,
+        }
+    }
+
+    /// The gradient, found at `seen`, in what an adversary chooses: that in features that follow from others is passed on
+    /// to those.
+    pub fn pulled_back(&self, seen: &Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
+        match self.rules.as_ref().and_then(RowRules::related) {
+            Some(related) => {
+                let (shape, rows) = (gradient.dims(), seen.clone().flatten(1, D - 1));
+                related.pulled_back(&rows, gradient.flatten(1, D - 1)).reshape(shape)
+            }
+            None => gradient,
+        }
     }
 
     /// `adversarial` with each feature at a whole multiple of 1 / `levels`, no further from the input
@@ -296,9 +388,9 @@ impl<const D: usize> PerturbationSet<D> {
 
     /// The size of each sample's perturbation as the threat model measures it, `[n, 1, …]`.
     ///
-    /// A frozen feature counts as it is, so any change of it is seen.
+    /// A frozen feature counts as it is, so any change of it is seen; one that follows from others does not count.
     pub fn measure(&self, delta: Tensor<D>) -> Tensor<D> {
-        self.norm.of(in_units(delta, self.scale.as_ref()))
+        self.norm.of(in_units(self.chosen(delta), self.scale.as_ref()))
     }
 
     fn ball<'a>(&'a self, radius: &'a Radius<D>) -> Ball<'a, D> {

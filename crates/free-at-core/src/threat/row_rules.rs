@@ -3,6 +3,7 @@
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use super::feature_rules::{Direction, FeatureRules};
+use super::related_rows::RelatedRows;
 
 /// A multiple of a step that rounding moved, by a few units of single precision, is still one.
 const ROUNDING: f64 = 2e-6;
@@ -14,6 +15,7 @@ pub(crate) struct RowRules {
     barred: Option<[Tensor<2, Bool>; 2]>,
     steps: Option<Steps>,
     categories: Option<Categories>,
+    related: Option<RelatedRows>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +44,10 @@ impl RowRules {
             stepped: row(&|feature| f32::from(rules.step(feature).is_some())).bool(),
         });
         let categories = (!groups.is_empty()).then(|| Categories::new(groups, features, device));
-        Self { barred, steps, categories }
+        let relations = rules.relations();
+        let related =
+            (!relations.is_empty()).then(|| RelatedRows::new(relations, features, device));
+        Self { barred, steps, categories, related }
     }
 
     /// `moved`, a row or a perturbation, without what went the wrong way from `start`.
@@ -67,6 +72,35 @@ impl RowRules {
 
     fn barred(&self, shape: [usize; 2]) -> Option<[Tensor<2, Bool>; 2]> {
         self.barred.clone().map(|barred| barred.map(|features| features.expand(shape)))
+    }
+
+    /// What holds between features, if anything does.
+    pub(crate) fn related(&self) -> Option<&RelatedRows> {
+        self.related.as_ref()
+    }
+
+    /// The rows with features that move in steps a step nearer to what keeps the limits between features, where they may
+    /// move so: towards the input, or within `room`.
+    pub(crate) fn stepped(
+        &self,
+        inputs: &Tensor<2>,
+        rows: Tensor<2>,
+        room: Option<&[Tensor<2>; 2]>,
+    ) -> Tensor<2> {
+        let (Some(steps), Some(related)) = (&self.steps, &self.related) else { return rows };
+        let Some(direction) = related.direction(&rows) else { return rows };
+        let moved = rows.clone() + direction * steps.size.clone();
+        let (before, after) = (rows.clone() - inputs.clone(), moved.clone() - inputs.clone());
+        let nearer = after.clone().abs().lower(before.abs());
+        let may = match room {
+            Some([low, high]) => {
+                let inside = after.clone().greater_equal(low.clone());
+                nearer.bool_or(inside.bool_and(after.lower_equal(high.clone())))
+            }
+            None => nearer,
+        };
+        let may = may.bool_and(steps.stepped.clone().expand(rows.dims()));
+        rows.mask_where(may, moved)
     }
 
     /// Which features are categories that may change, `[1, features]`.

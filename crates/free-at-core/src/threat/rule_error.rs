@@ -47,6 +47,44 @@ pub enum RuleError {
         feature: usize,
     },
 
+    /// A relation of no feature, or with a coefficient that is no finite number.
+    #[error(
+        "relation {relation} (from 0 on) must have a feature in each sum, and finite coefficients"
+    )]
+    Relation {
+        /// Its position.
+        relation: usize,
+    },
+
+    /// A feature that follows from itself, or from one that follows later.
+    #[error(
+        "relation {relation} (from 0 on) takes feature {feature}, which follows from others only then or later: name relations in the order in which they can be computed"
+    )]
+    FollowsItself {
+        /// The position of the relation.
+        relation: usize,
+        /// The feature.
+        feature: usize,
+    },
+
+    /// A feature that follows from others twice, or has another rule too.
+    #[error(
+        "feature {feature} follows from others: it can have no second such relation, direction, step or category"
+    )]
+    FollowerRuled {
+        /// The feature.
+        feature: usize,
+    },
+
+    /// A row that breaks a relation before anybody has moved it.
+    #[error("the row breaks relation {relation} (from 0 on) by {by} without an attack")]
+    BrokenBefore {
+        /// The position of the relation.
+        relation: usize,
+        /// By how much, in the unit of the features.
+        by: f64,
+    },
+
     /// A group of which some features are frozen and some are not.
     #[error(
         "of the categories {group:?} some have a scale of 0 and some have not: freeze all of them or none"

@@ -8,6 +8,7 @@ use super::epsilon::Epsilon;
 use super::feature_rules::FeatureRules;
 use super::norm::Norm;
 use super::perturbation_set::{InputBounds, PerturbationSet};
+use super::relation::Relation;
 use super::row_rules::RowRules;
 use super::rule_error::RuleError;
 use super::scale::Scale;
@@ -203,7 +204,10 @@ impl ThreatModel {
                 }
                 expect("the scale", self.scale.as_ref().map_or(features, Vec::len))?;
                 let free = self.free_categories()?;
-                let (bounds, scale) = self.for_categories(features, &free);
+                let (bounds, mut scale) = self.for_categories(features, &free);
+                for feature in rules.relations().iter().filter_map(Relation::follows) {
+                    scale.get_or_insert_with(|| vec![1.0; features])[feature] = 0.0;
+                }
                 (bounds, scale, Some(RowRules::new(rules, &free, &device)))
             }
             None => (self.bounds.clone(), self.scale.clone(), None),

@@ -66,6 +66,25 @@ impl Column {
         }
     }
 
+    /// The feature of a column of numbers, with mean and standard deviation.
+    pub(super) fn number(&self) -> Result<(usize, f64, f64), TableError> {
+        match self.kind {
+            ColumnKind::Number { mean, std } | ColumnKind::Integer { mean, std } => {
+                Ok((self.features.start, mean, std))
+            }
+            ColumnKind::Category { .. } => Err(self.not_for_categories()),
+        }
+    }
+
+    /// A rule for numbers was asked for.
+    pub(super) fn not_for_categories(&self) -> TableError {
+        TableError::Rule {
+            column: self.name.clone(),
+            kind: "categories",
+            reason: "they change to any other or, with `freezing`, not at all",
+        }
+    }
+
     /// A value in the column's own unit as a feature, for a column of numbers.
     pub(super) fn standardized(&self, value: f64) -> Option<f32> {
         match self.kind {

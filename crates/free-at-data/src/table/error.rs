@@ -63,6 +63,19 @@ pub enum TableError {
         column: String,
     },
 
+    /// A row that breaks a relation between columns before anybody has moved it.
+    #[error(
+        "row {row} of the table (from 0 on) breaks `{relation}` by {by:.3} standard deviations: leave the relation out, or the row"
+    )]
+    RelationBroken {
+        /// What was asked for.
+        relation: String,
+        /// The row.
+        row: usize,
+        /// By how much, in standard deviations.
+        by: f64,
+    },
+
     /// A row of another length than the header.
     #[error("{table}, line {line}: {found} values, {expected} expected")]
     Ragged {

@@ -3,6 +3,7 @@
 use free_at_core::{Bounds, Direction, FeatureRules, ThreatModel};
 
 use super::encoding::{Column, ColumnKind};
+use super::relation::Named;
 use crate::{DataError, Table, TableError};
 
 /// What an adversary may do to the rows of a [`Table`], column by column: from [`Table::threat`].
@@ -33,6 +34,7 @@ pub struct TableThreat<'a> {
     low: Vec<f32>,
     high: Vec<f32>,
     directions: Vec<Option<Direction>>,
+    relations: Vec<Named>,
     /// The first thing that was asked for in vain.
     refused: Option<TableError>,
 }
@@ -55,6 +57,7 @@ impl<'a> TableThreat<'a> {
             low: vec![f32::NEG_INFINITY; features],
             high: vec![f32::INFINITY; features],
             directions: vec![None; features],
+            relations: Vec::new(),
             refused: None,
         }
     }
@@ -95,7 +98,7 @@ impl<'a> TableThreat<'a> {
     #[must_use]
     pub fn with_reach(self, column: &str, reach: f64) -> Self {
         self.change(column, |this, column| {
-            let std = column.std().ok_or_else(|| not_for_categories(column))?;
+            let std = column.std().ok_or_else(|| column.not_for_categories())?;
             let scale = reach / (std * this.threat.epsilon().value());
             this.scale[column.features()].fill(scale as f32);
             Ok(())
@@ -108,7 +111,7 @@ impl<'a> TableThreat<'a> {
         self.change(column, |this, column| {
             let feature = |value| column.standardized(value);
             let limits =
-                feature(low).zip(feature(high)).ok_or_else(|| not_for_categories(column))?;
+                feature(low).zip(feature(high)).ok_or_else(|| column.not_for_categories())?;
             this.low[column.features()].fill(limits.0);
             this.high[column.features()].fill(limits.1);
             Ok(())
@@ -131,30 +134,75 @@ impl<'a> TableThreat<'a> {
         self
     }
 
+    /// The value of `column` is at most that of `other`, what was paid back and what was lent: every row that a model sees
+    /// keeps it. The rows of the table have to, to a hundredth of a standard deviation.
+    #[must_use]
+    pub fn at_most(self, column: &str, other: &str) -> Self {
+        self.limiting([(column, 1.0), (other, -1.0)], 0.0)
+    }
+
+    /// Σ factor · value over these columns is at most `most`.
+    #[must_use]
+    pub fn limiting<const N: usize>(self, terms: [(&str, f64); N], most: f64) -> Self {
+        let limit = Named::limit(self.table, &terms, most);
+        self.relate(limit)
+    }
+
+    /// The value of `column` is the sum of those of `parts`, and follows from them.
+    #[must_use]
+    pub fn adding_up<const N: usize>(self, column: &str, parts: [&str; N]) -> Self {
+        let sum = Named::sum(self.table, column, &parts);
+        self.relate(sum)
+    }
+
+    /// The value of `column` is that of `above` over that of `below`, and follows from them.
+    #[must_use]
+    pub fn dividing(self, column: &str, above: &str, below: &str) -> Self {
+        let ratio = Named::ratio(self.table, column, above, below);
+        self.relate(ratio)
+    }
+
+    fn relate(mut self, relation: Result<Named, TableError>) -> Self {
+        match relation {
+            Ok(relation) => self.relations.push(relation),
+            Err(refused) => self.refused = self.refused.or(Some(refused)),
+        }
+        self
+    }
+
     /// The threat model for rows of the table.
     ///
     /// # Errors
-    /// [`DataError::Table`] for a column that is not there, or has no such rule; [`DataError::Core`] for a
+    /// [`DataError::Table`] for a column that is not there, or has no such rule, and for a row of the table that breaks a
+    /// relation; [`DataError::Core`] for a
     /// threat model that cannot be: an ε, bounds, a scale, or categories in L2 that are not frozen.
     pub fn build(self) -> Result<ThreatModel, DataError> {
         if let Some(refused) = self.refused {
             return Err(refused.into());
         }
+        for named in &self.relations {
+            named.check(self.table)?;
+        }
         let mut rules = FeatureRules::new(self.table.features());
+        let follows =
+            |feature| self.relations.iter().any(|named| named.relation.follows() == Some(feature));
         for column in self.table.columns() {
             let features = column.features();
             match column.kind() {
                 ColumnKind::Category { .. } => rules = rules.with_categories(features.collect()),
-                ColumnKind::Integer { std, .. } => {
+                ColumnKind::Integer { std, .. } if !follows(features.start) => {
                     rules = rules.with_step(features.start, (1.0 / std) as f32);
                 }
-                ColumnKind::Number { .. } => {}
+                ColumnKind::Integer { .. } | ColumnKind::Number { .. } => {}
             }
         }
         for (feature, direction) in self.directions.into_iter().enumerate() {
             if let Some(direction) = direction {
                 rules = rules.with_direction(feature, direction);
             }
+        }
+        for named in self.relations {
+            rules = rules.with_relation(named.relation);
         }
         let open = self.low.iter().chain(&self.high).all(|limit| limit.is_infinite());
         let bounds = match open {
@@ -168,7 +216,7 @@ impl<'a> TableThreat<'a> {
 
     fn one_way(self, column: &str, direction: Direction) -> Self {
         self.change(column, |this, column| match column.kind() {
-            ColumnKind::Category { .. } => Err(not_for_categories(column)),
+            ColumnKind::Category { .. } => Err(column.not_for_categories()),
             _ => {
                 this.directions[column.features.start] = Some(direction);
                 Ok(())
@@ -187,13 +235,5 @@ impl<'a> TableThreat<'a> {
             self.refused = Some(refused);
         }
         self
-    }
-}
-
-fn not_for_categories(column: &Column) -> TableError {
-    TableError::Rule {
-        column: column.name.clone(),
-        kind: "categories",
-        reason: "they change to any other or, with `freezing`, not at all",
     }
 }

@@ -152,7 +152,8 @@ impl<const D: usize> Descend<D> for FreeConfig {
         let seen = allowed.snap(&x, clamped.clone());
 
         // One forward and one backward pass of the loss at x + δ: g_θ for the optimiser, and g_adv.
-        let (g_theta, g_adv) = step.descend_at(seen)?;
+        let (g_theta, g_adv) = step.descend_at(seen.clone())?;
+        let g_adv = allowed.pulled_back(&seen, g_adv);
         let g_adv = match self.clamp {
             Clamp::InForward => g_adv.mask_fill(moved.not_equal(clamped), 0.0),
             Clamp::OnUpdate | Clamp::BeforeForward => g_adv,
