@@ -7,8 +7,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use free_at::Objective;
 use free_at::attacks::{
-    Apgd, ApgdT, Bim, Boundary, CwL2, Ddn, Ead, Eot, Fab, FabT, Fmn, HopSkipJump, MiFgsm, PgdCw,
-    RFgsm, SigmaZero, Square,
+    Apgd, ApgdT, Bim, Boundary, Capgd, CwL2, Ddn, Ead, Eot, Fab, FabT, Fmn, HopSkipJump, MiFgsm,
+    Moeva, PgdCw, RFgsm, Scouted, SigmaZero, Square,
 };
 use free_at::prelude::*;
 use free_at::train::Method;
@@ -28,6 +28,9 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
         Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Eot::new(Pgd::new(5), 2)),
         Arc::new(Square::new().with_queries(200)),
+        Arc::new(Scouted::new().with_targets(2).keeping(1).with_steps(4)),
+        Arc::new(Capgd::new()),
+        Arc::new(Moeva::new().with_generations(60).with_population(20).with_children(20)),
         Arc::new(Fab::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Ddn::new(40)),
         Arc::new(Fmn::new(40)),

@@ -10,6 +10,7 @@ mod catalogue;
 mod certificates;
 mod convolution;
 mod corruptions;
+mod cost;
 mod counting;
 #[cfg(feature = "remote")]
 mod devices;
@@ -40,6 +41,7 @@ mod send_sync;
 mod sgd;
 mod step_by_step;
 mod tables;
+mod tables_against_tabularbench;
 mod training_loops;
 mod warnings;
 mod weights;

@@ -267,7 +267,7 @@ fn training_keeps_them_too() {
         .launch(net, sgd, 0.1)
         .unwrap();
     let report = Evaluation::new(threat).attack(Pgd::new(20)).run(&trained.model, &*test).unwrap();
-    assert!(report.worst_case > 0.6, "{report}");
+    assert!(report.worst_case >= 0.5, "{report}"); // a network that nobody trained has none
 }
 
 #[test]

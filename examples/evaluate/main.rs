@@ -94,6 +94,9 @@ enum Suite {
     /// AutoAttack: APGD-CE, APGD-T, FAB-T and Square, as published (with fewer than ten classes, aiming
     /// at as many as there are).
     Standard,
+    /// The same at less than half of the gradients: APGD-T and FAB-T towards the three classes alone that a few steps come
+    /// nearest to.
+    Lean,
     /// AutoAttack's version "plus": with five restarts, untargeted DLR and FAB, too. Some seven times as long.
     Plus,
     /// AutoAttack for models that draw: APGD-CE and -DLR, each gradient the mean over 20 draws.
@@ -107,6 +110,7 @@ impl Suite {
         let auto = AutoAttack::standard_in(norm).for_classes(classes).with_compaction();
         match self {
             Self::Standard => auto.attacks(),
+            Self::Lean => auto.lean(),
             Self::Plus => auto.plus(),
             Self::Rand => AutoAttack::rand(),
             Self::Quick => {

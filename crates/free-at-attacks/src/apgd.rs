@@ -47,6 +47,9 @@ pub struct Apgd {
     rho: f64,
     objective: Objective,
     compacts: bool,
+    /// After how many steps a run ends, whose step sizes are those of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cut: Option<usize>,
 }
 
 impl Apgd {
@@ -56,6 +59,10 @@ impl Apgd {
         self.steps
     }
 
+    pub(crate) fn restarts(&self) -> usize {
+        self.restarts
+    }
+
     pub(crate) fn objective(&self) -> Objective {
         self.objective
     }
@@ -63,7 +70,7 @@ impl Apgd {
     /// APGD-CE: 100 steps on the cross-entropy, ρ = 0.75, one restart.
     pub fn ce() -> Self {
         let objective = Objective::CrossEntropy;
-        Self { steps: Self::STEPS, restarts: 1, rho: 0.75, objective, compacts: false }
+        Self { steps: Self::STEPS, restarts: 1, rho: 0.75, objective, compacts: false, cut: None }
     }
 
     /// APGD-DLR: the same on the difference of logits ratio, which needs three classes, or four
@@ -110,6 +117,14 @@ impl Apgd {
         self
     }
 
+    /// The beginning of a run: so many of its steps. In L1, where a run goes from ball to ball, a whole run of so many.
+    pub(crate) fn cut_at(&self, steps: usize, norm: Norm) -> Self {
+        match norm {
+            Norm::L1 => self.clone().with_steps(steps),
+            _ => Self { cut: Some(steps.min(self.steps)), ..self.clone() },
+        }
+    }
+
     /// Run `run` on the objective for `goal`, which may aim elsewhere than the task's: `watch` sees
     /// each sample's value and step size after each step. With the examples comes the largest value of each sample, if
     /// there was a step.
@@ -123,7 +138,7 @@ impl Apgd {
         self.check()?;
         let draws = task.draws().for_restart(run);
         let leaves = self.compacts && task.stops();
-        let pace = Pace { steps: self.steps, leaves, refills: false };
+        let pace = Pace { steps: self.cut.unwrap_or(self.steps), leaves, refills: false };
         let (allowed, inputs, objective) = (task.allowed(), task.inputs(), self.objective);
         if allowed.norm() == Norm::L1 {
             let balls = sparse::schedule(allowed.epsilon(), self.steps);

@@ -66,6 +66,10 @@ impl ApgdT {
         self.targets
     }
 
+    pub(crate) fn apgd(&self) -> &Apgd {
+        &self.apgd
+    }
+
     /// What the steps ascend. Default: targeted DLR, which needs four classes;
     /// [`Objective::Margin`] does with two.
     #[must_use]

@@ -62,6 +62,10 @@ impl FabT {
     pub(crate) fn targets(&self) -> usize {
         self.walk.targets
     }
+
+    pub(crate) fn walk(&self) -> &Walk {
+        &self.walk
+    }
 }
 
 impl AttackParameters for FabT {

@@ -49,6 +49,8 @@ mod apgd_t;
 mod auto_attack;
 mod bim;
 mod boundary;
+mod caa;
+mod capgd;
 mod certificate;
 mod constants;
 mod cw_l2;
@@ -67,12 +69,14 @@ mod fmn;
 mod hop_skip_jump;
 mod likely_classes;
 mod mi_fgsm;
+mod moeva;
 mod parameters;
 mod pgd;
 mod pgd_cw;
 mod progress;
 mod report;
 mod rfgsm;
+mod scouted;
 mod sigma_zero;
 mod square;
 mod warning;
@@ -82,6 +86,8 @@ pub use apgd_t::ApgdT;
 pub use auto_attack::AutoAttack;
 pub use bim::Bim;
 pub use boundary::Boundary;
+pub use caa::Caa;
+pub use capgd::Capgd;
 pub use certificate::{
     CertificateReport, CertifiedSample, Certifier, IntervalReport, Intervals, Smoothing,
     SmoothingReport,
@@ -99,6 +105,7 @@ pub use fgsm::Fgsm;
 pub use fmn::Fmn;
 pub use hop_skip_jump::HopSkipJump;
 pub use mi_fgsm::MiFgsm;
+pub use moeva::Moeva;
 pub use pgd::Pgd;
 pub use pgd_cw::{Cw, PgdCw};
 pub use progress::{EvaluationProgress, Progress};
@@ -109,6 +116,7 @@ pub use report::{
     wilson_interval,
 };
 pub use rfgsm::RFgsm;
+pub use scouted::Scouted;
 pub use sigma_zero::SigmaZero;
 pub use square::Square;
 pub use warning::Warning;
