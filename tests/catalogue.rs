@@ -28,7 +28,13 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
         Arc::new(FabT::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Eot::new(Pgd::new(5), 2)),
         Arc::new(Square::new().with_queries(200)),
-        Arc::new(Scouted::new().with_targets(2).keeping(1).with_steps(4)),
+        Arc::new(
+            Scouted::new()
+                .with_objective(Objective::Margin)
+                .with_targets(2)
+                .keeping(1)
+                .with_steps(4),
+        ),
         Arc::new(Capgd::new()),
         Arc::new(Moeva::new().with_generations(60).with_population(20).with_children(20)),
         Arc::new(Fab::new().with_steps(10).with_targets(2).with_restarts(2)),

@@ -35,6 +35,7 @@ mod properties;
 mod random_models;
 mod records;
 mod reference;
+mod regression;
 mod relations;
 mod safe_runs;
 mod send_sync;

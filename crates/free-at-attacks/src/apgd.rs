@@ -222,6 +222,10 @@ impl AttackParameters for Apgd {
         }
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.objective != Objective::Dlr
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2, Norm::L1]
     }

@@ -63,6 +63,10 @@ impl AttackParameters for Bim {
         self.steps
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.objective != Objective::Dlr
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

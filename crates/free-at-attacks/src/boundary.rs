@@ -228,6 +228,10 @@ impl AttackParameters for Boundary {
         0
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::L2]
     }

@@ -73,6 +73,10 @@ impl AttackParameters for Capgd {
         self.apgd.gradient_computations()
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

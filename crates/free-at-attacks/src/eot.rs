@@ -68,6 +68,10 @@ impl<A: AttackParameters + Serialize> AttackParameters for Eot<A> {
         self.attack.refills()
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.attack.takes_numbers()
+    }
+
     fn access(&self) -> Access {
         self.attack.access()
     }

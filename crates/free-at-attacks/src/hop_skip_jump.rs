@@ -219,6 +219,10 @@ impl AttackParameters for HopSkipJump {
         0
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

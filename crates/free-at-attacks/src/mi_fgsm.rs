@@ -75,6 +75,10 @@ impl AttackParameters for MiFgsm {
         self.steps
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.objective != Objective::Dlr
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

@@ -99,6 +99,10 @@ impl AttackParameters for Moeva {
         Access::BlackBox
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &Norm::ALL
     }

@@ -81,6 +81,10 @@ impl AttackParameters for Pgd {
         self.steps
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.objective != Objective::Dlr
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

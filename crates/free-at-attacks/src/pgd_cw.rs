@@ -65,6 +65,10 @@ impl AttackParameters for PgdCw {
         self.pgd.gradient_computations()
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         self.pgd.norms()
     }

@@ -84,6 +84,10 @@ impl AttackParameters for RFgsm {
         1
     }
 
+    fn takes_numbers(&self) -> bool {
+        self.objective != Objective::Dlr
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &[Norm::Linf, Norm::L2]
     }

@@ -67,6 +67,12 @@ impl Scouted {
         Self { targeted: self.targeted.with_targets(targets), ..self }
     }
 
+    /// What APGD-T ascends. Default: targeted DLR, which needs four classes; [`Objective::Margin`] does with two.
+    #[must_use]
+    pub fn with_objective(self, objective: Objective) -> Self {
+        Self { targeted: self.targeted.with_objective(objective), ..self }
+    }
+
     fn kept(&self) -> usize {
         self.kept.min(self.targeted.targets())
     }

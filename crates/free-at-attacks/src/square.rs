@@ -117,6 +117,10 @@ impl AttackParameters for Square {
         0
     }
 
+    fn takes_numbers(&self) -> bool {
+        true
+    }
+
     fn norms(&self) -> &'static [Norm] {
         &NORMS
     }

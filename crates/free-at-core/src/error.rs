@@ -73,6 +73,28 @@ pub enum Error {
         value: f64,
     },
 
+    /// A model with several outputs, or none, for numbers in place of classes.
+    #[error("a model that answers with a number has one output, found {found}")]
+    Answers {
+        /// Its outputs.
+        found: usize,
+    },
+
+    /// Batches of classes and of numbers, or of several tolerances, in one data set.
+    #[error(
+        "all batches of an evaluation must be of classes, or all of numbers with one tolerance"
+    )]
+    OtherNumbers,
+
+    /// A tolerance that is no positive, finite number.
+    #[error(
+        "the tolerance of a number must be finite and above 0, in the unit of the model's answers, found {value}"
+    )]
+    Tolerance {
+        /// The value found.
+        value: f64,
+    },
+
     /// An attack on inputs, or within a threat model, that it is not defined for.
     #[error("{attack} does not support {what}: {instead}")]
     Unsupported {

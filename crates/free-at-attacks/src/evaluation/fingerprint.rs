@@ -103,6 +103,7 @@ fn key<M: Module, const D: usize>(
     let mut hash = Sha256::new();
     hash.update(configuration.to_string());
     samples.inputs().iter().for_each(|value| hash.update(value.to_le_bytes()));
+    hash.update(samples.numbers());
     samples.truth().iter().for_each(|label| hash.update(label.to_le_bytes()));
     samples.clean.iter().for_each(|said| {
         hash.update(match said {

@@ -2,7 +2,7 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use free_at_core::{AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel, rows};
+use free_at_core::{Attack, AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel, rows};
 
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
@@ -27,6 +27,8 @@ pub(crate) struct Samples {
     inputs: Vec<f32>,
     truth: Vec<i64>,
     target: Option<Vec<i64>>,
+    /// Numbers in place of classes, and how far an answer may be from them.
+    numbers: Option<(Vec<f32>, f64)>,
     /// What the model says of each without an attack.
     pub(crate) clean: Vec<Clean>,
     /// The size of the loader's first batch, and its device.
@@ -47,6 +49,7 @@ impl Samples {
             inputs: Vec::new(),
             truth: Vec::new(),
             target: plan.is_targeted().then(Vec::new),
+            numbers: None,
             clean: Vec::new(),
             batch: 0,
             device: Device::default(),
@@ -93,13 +96,25 @@ impl Samples {
             self.shape = batch.sample_shape();
             self.batch = batch.len();
             self.device = device.without_autodiff();
+            self.numbers = batch.numbers().map(|(_, tolerance)| (Vec::new(), tolerance));
             for attack in &plan.attacks {
-                attack.check_classes(classes, plan.is_targeted())?;
+                match batch.numbers() {
+                    None => attack.check_classes(classes, plan.is_targeted())?,
+                    Some(_) => numbers_are_for(attack.as_ref(), plan.is_targeted())?,
+                }
                 attack.check_support(&plan.threat, &self.shape)?;
             }
         } else if self.shape != batch.sample_shape() {
             let (expected, found) = (self.shape.clone(), batch.sample_shape());
             return Err(Error::SampleShape { expected, found });
+        }
+        match (&mut self.numbers, batch.numbers()) {
+            (None, None) => {}
+            (Some((all, tolerance)), Some((numbers, its))) if *tolerance == its => {
+                let numbers = numbers.without_autodiff().try_into_vec_as::<f32>();
+                all.extend(numbers.map_err(Error::unreadable)?);
+            }
+            _ => return Err(Error::OtherNumbers),
         }
         if let (Some(target), Some(chosen)) = (&plan.target, &mut self.target) {
             let draws = draws.for_attack(TARGETS);
@@ -152,6 +167,20 @@ impl Samples {
         (0..self.len()).filter(|&sample| self.clean[sample] == Clean::Right).collect()
     }
 
+    /// What is wanted of numbers.
+    fn beyond(&self, samples: &[usize], device: &Device) -> Goal {
+        let (all, tolerance) = self.numbers.as_ref().map_or((&[][..], 0.0), |(all, t)| (all, *t));
+        let numbers: Vec<f32> = samples.iter().map(|&sample| all[sample]).collect();
+        Goal::beyond(Tensor::from_data(numbers.as_slice(), (device, DType::F32)), tolerance)
+    }
+
+    /// The numbers in place of classes, and their tolerance, as bytes.
+    pub(crate) fn numbers(&self) -> Vec<u8> {
+        let Some((numbers, tolerance)) = &self.numbers else { return Vec::new() };
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+        bytes.chain(tolerance.to_le_bytes()).collect()
+    }
+
     /// A run of the attack of some samples, by its number and that of the attack in the evaluation.
     pub(crate) fn task<'a, const D: usize>(
         &self,
@@ -176,11 +205,24 @@ impl Samples {
             Tensor::<1, Int>::from_data(classes.as_slice(), device)
         };
         let goal = match &self.target {
+            _ if self.numbers.is_some() => self.beyond(samples, device),
             Some(target) => Goal::targeted(classes(&self.truth), classes(target))?,
             None => Goal::untargeted(classes(&self.truth)),
         };
         let keys = samples.iter().map(|&sample| sample as u64).collect();
         let draws = Draws::new(self.seed, keys).for_attack(attack as u64).for_restart(run);
         AttackTask::new(model, inputs, goal, threat, draws)
+    }
+}
+
+/// Accepts an attack of a model that answers with numbers, which have no target.
+fn numbers_are_for<const D: usize>(attack: &dyn Attack<D>, targeted: bool) -> Result<(), Error> {
+    match attack.takes_numbers() && !targeted {
+        true => Ok(()),
+        false => Err(Error::Unsupported {
+            attack: attack.name(),
+            what: "numbers in place of classes".into(),
+            instead: "use PGD, APGD-CE, Square or others that aim at no class, untargeted".into(),
+        }),
     }
 }

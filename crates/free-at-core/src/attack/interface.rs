@@ -75,6 +75,12 @@ pub trait AttackParameters: Debug + Send + Sync + erased_serde::Serialize {
         &[]
     }
 
+    /// Whether it attacks models that answer with a number ([`Goal::beyond`](crate::Goal::beyond)): it asks which answers are
+    /// wrong, and ascends the squared error or the margin, but aims at no class. Default: no.
+    fn takes_numbers(&self) -> bool {
+        false
+    }
+
     /// Accepts models with this many classes. Default: any.
     ///
     /// # Errors

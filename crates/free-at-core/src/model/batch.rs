@@ -7,7 +7,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::error::Error;
 use crate::threat::bounds::Bounds;
-use crate::threat::goal::{Goal, check_logits};
+use crate::threat::goal::Goal;
 
 /// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
 ///
@@ -37,6 +37,8 @@ pub struct Batch<const D: usize> {
     serial: u64,
     /// A second class of each sample, and what it counts.
     mixed: Option<(Tensor<1, Int>, f32)>,
+    /// What an answer should be, in place of a class, and how far it may be from it.
+    numbers: Option<(Tensor<1>, f64)>,
 }
 
 impl<const D: usize> Batch<D> {
@@ -64,7 +66,47 @@ impl<const D: usize> Batch<D> {
         let labels = if labels.dtype() == own { labels } else { labels.cast(own) };
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { inputs, labels, classes: None, weight: 1.0, indices: None, serial, mixed: None })
+        let (classes, weight, indices, mixed, numbers) = (None, 1.0, None, None, None);
+        Ok(Self { inputs, labels, classes, weight, indices, serial, mixed, numbers })
+    }
+
+    /// A batch for a model that answers with a number, its one logit: what the answer to each sample should be, `[n]`, and
+    /// how far it may be from that, above 0. Such an answer counts as right, another as wrong; the loss is the squared error.
+    /// The labels are all 0.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use free_at_core::Batch;
+    ///
+    /// let (rows, prices) = (Tensor::<2>::zeros([2, 3], &Device::flex()), [210_000.0, 340_000.0]);
+    /// let prices = Tensor::<1>::from_data(prices, &Device::flex());
+    /// let batch = Batch::of_numbers(rows, prices, 20_000.0)?;
+    /// assert!(batch.untargeted().is_of_numbers());
+    /// # Ok::<(), free_at_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new); [`Error::Tolerance`].
+    pub fn of_numbers(
+        inputs: Tensor<D>,
+        numbers: Tensor<1>,
+        tolerance: f64,
+    ) -> Result<Self, Error> {
+        if !(tolerance.is_finite() && tolerance > 0.0) {
+            return Err(Error::Tolerance { value: tolerance });
+        }
+        let labels = Tensor::<1, Int>::zeros(numbers.dims(), &numbers.device());
+        Ok(Self { numbers: Some((numbers, tolerance)), ..Self::new(inputs, labels)? })
+    }
+
+    /// What the answers should be, `[n]`, and how far they may be from it, in a batch [of numbers](Self::of_numbers).
+    pub fn numbers(&self) -> Option<(Tensor<1>, f64)> {
+        self.numbers.clone()
+    }
+
+    /// The logits as metrics of classes want them.
+    pub(crate) fn shown(&self, logits: Tensor<2>) -> Tensor<2> {
+        self.untargeted().shown(logits)
     }
 
     /// A batch of samples on the host, checked, then sent to `device`.
@@ -173,6 +215,9 @@ impl<const D: usize> Batch<D> {
 
     /// What an untargeted attack wants of the batch: any answer but the labels.
     pub fn untargeted(&self) -> Goal {
+        if let Some((numbers, tolerance)) = &self.numbers {
+            return Goal::beyond(numbers.clone(), *tolerance);
+        }
         let goal = Goal::untargeted(self.labels());
         match self.classes {
             Some(classes) => goal.among(classes),
@@ -188,9 +233,9 @@ impl<const D: usize> Batch<D> {
     /// Accepts a model with this many logits.
     ///
     /// # Errors
-    /// [`Error::Classes`] if the labels were checked against more classes.
+    /// [`Error::Classes`] if the labels were checked against more classes, [`Error::Answers`] for numbers and several logits.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        check_logits(self.classes, logits)
+        self.untargeted().check_logits(logits)
     }
 
     /// The number of samples; never 0.
@@ -263,6 +308,9 @@ impl<const D: usize> Batch<D> {
             inputs: self.inputs.to_device(device),
             labels: self.labels.to_device(device),
             mixed: self.mixed.map(|(labels, share)| (labels.to_device(device), share)),
+            numbers: self
+                .numbers
+                .map(|(numbers, tolerance)| (numbers.to_device(device), tolerance)),
             ..self
         }
     }

@@ -1,7 +1,8 @@
 //! What an attack wants: which answers of the model it counts as a success.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, FloatDType, Int, Tensor};
 
+use super::numbers::Numbers;
 use crate::error::Error;
 use crate::rows::{finite, predicted};
 
@@ -12,12 +13,13 @@ pub struct Goal {
     truth: Tensor<1, Int>,
     target: Option<Tensor<1, Int>>,
     classes: Option<usize>,
+    numbers: Option<Numbers>,
 }
 
 impl Goal {
     /// Untargeted: any class but the true one will do.
     pub fn untargeted(truth: Tensor<1, Int>) -> Self {
-        Self { truth, target: None, classes: None }
+        Self { truth, target: None, classes: None, numbers: None }
     }
 
     /// Targeted: the sample is to be taken for `target`.
@@ -27,9 +29,37 @@ impl Goal {
     pub fn targeted(truth: Tensor<1, Int>, target: Tensor<1, Int>) -> Result<Self, Error> {
         let ([inputs], [labels]) = (truth.dims(), target.dims());
         match inputs == labels {
-            true => Ok(Self { truth, target: Some(target), classes: None }),
+            true => {
+                let (target, classes, numbers) = (Some(target), None, None);
+                Ok(Self { truth, target, classes, numbers })
+            }
             false => Err(Error::BatchLength { inputs, labels }),
         }
+    }
+
+    /// Of a model that answers with a number, its one logit: an answer that is further than `tolerance` from the true one, `[n]`.
+    pub fn beyond(truth: Tensor<1>, tolerance: f64) -> Self {
+        let device = truth.device().without_autodiff();
+        let goal = Self::untargeted(Tensor::zeros(truth.dims(), &device));
+        let values = truth.without_autodiff();
+        Self { numbers: Some(Numbers { values, tolerance }), ..goal }
+    }
+
+    /// Whether it is about numbers.
+    pub fn is_of_numbers(&self) -> bool {
+        self.numbers.is_some()
+    }
+
+    pub(crate) fn numbers(&self) -> Option<&Numbers> {
+        self.numbers.as_ref()
+    }
+
+    /// The logits as measures of classes want them: themselves, or, of numbers, two whose first is the larger for an answer
+    /// that is near enough.
+    pub(crate) fn shown(&self, logits: Tensor<2>) -> Tensor<2> {
+        let Some(numbers) = &self.numbers else { return logits };
+        let near = numbers.near(logits).cast(FloatDType::F32).unsqueeze_dim::<2>(1);
+        Tensor::cat(vec![near.clone(), near.neg().add_scalar(1.0)], 1)
     }
 
     /// The same, where it is known here that all labels are below `classes`: a model with fewer logits is
@@ -42,9 +72,16 @@ impl Goal {
     /// Accepts a model with this many logits.
     ///
     /// # Errors
-    /// [`Error::Classes`] if the labels are of more classes.
+    /// [`Error::Classes`] if the labels are of more classes; [`Error::Answers`] for numbers and another number of logits than
+    /// one.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        check_logits(self.classes, logits)
+        if self.is_of_numbers() && logits != 1 {
+            return Err(Error::Answers { found: logits });
+        }
+        match self.classes {
+            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
+            _ => Ok(()),
+        }
     }
 
     /// The number of samples.
@@ -67,34 +104,42 @@ impl Goal {
         self.target.clone()
     }
 
+    /// The goal for the first `n` samples.
+    pub(crate) fn first(&self, n: usize) -> Self {
+        self.select(&Tensor::arange(0..n as i64, &self.truth.device()))
+    }
+
+    /// The same off the autodiff device.
+    pub(crate) fn without_autodiff(self) -> Self {
+        let off = |classes: Tensor<1, Int>| classes.without_autodiff();
+        let (truth, target) = (off(self.truth), self.target.map(off));
+        Self { truth, target, ..self }
+    }
+
     /// The goal for the samples at these positions, `[k]`.
     #[must_use]
     pub fn select(&self, positions: &Tensor<1, Int>) -> Self {
         let at = |classes: &Tensor<1, Int>| classes.clone().select(0, positions.clone());
         let (truth, target) = (at(&self.truth), self.target.as_ref().map(at));
-        Self { truth, target, classes: self.classes }
+        let numbers = self.numbers.as_ref().map(|numbers| numbers.select(positions));
+        Self { truth, target, classes: self.classes, numbers }
     }
 
     /// Which samples these logits, `[n, classes]`, get wrong (untargeted) or take for the target
-    /// (targeted), `[n]`.
+    /// (targeted), `[n]`; of numbers, `[n, 1]`, which are not near enough.
     ///
     /// Logits of which one is no finite number are no answer, so they are wrong, and they name no
     /// target.
     pub fn fooled(&self, logits: Tensor<2>) -> Tensor<1, Bool> {
+        if let Some(numbers) = &self.numbers {
+            return numbers.near(logits).bool_not();
+        }
         let answers = finite(logits.clone());
         let predicted = predicted(logits);
         match &self.target {
             None => answers.bool_and(predicted.equal(self.truth.clone())).bool_not(),
             Some(target) => answers.bool_and(predicted.equal(target.clone())),
         }
-    }
-}
-
-/// Accepts a model with this many logits for labels of so many classes, where that is known.
-pub(crate) fn check_logits(classes: Option<usize>, logits: usize) -> Result<(), Error> {
-    match classes {
-        Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
-        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod epsilon;
 pub(crate) mod feature_rules;
 pub(crate) mod goal;
 pub(crate) mod norm;
+pub(crate) mod numbers;
 pub(crate) mod objective;
 pub(crate) mod perturbation_set;
 pub(crate) mod related_rows;

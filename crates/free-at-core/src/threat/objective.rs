@@ -12,12 +12,12 @@ use crate::rows::{class_mask, of_class, predicted};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Objective {
-    /// Cross-entropy: −log p(y), or log p(t) for a target t.
+    /// Cross-entropy: −log p(y), or log p(t) for a target t. Of numbers, the squared error (y − z)².
     #[default]
     CrossEntropy,
     /// Margin of Carlini and Wagner (2017), f₆ without its floor: max over j ≠ y of zⱼ, minus
     /// z_y; for a target t, z_t minus the largest other logit. Above 0 exactly where the attack
-    /// has succeeded.
+    /// has succeeded. Of numbers, |y − z| less the tolerance.
     Margin,
     /// Difference of logits ratio (Croce and Hein 2020), which a rescaling of the logits leaves
     /// unchanged: −(z_y − max over j ≠ y of zⱼ) / (z₍₁₎ − z₍₃₎), or for a target t
@@ -71,6 +71,13 @@ impl Objective {
     /// a target; [`Error::Classes`] where the goal knows its labels to be of more classes.
     pub fn values(self, logits: Tensor<2>, goal: &Goal) -> Result<Tensor<1>, Error> {
         goal.check_logits(logits.dims()[1])?;
+        if let Some(numbers) = goal.numbers() {
+            return match self {
+                Self::CrossEntropy => Ok(numbers.squared(logits)),
+                Self::Margin => Ok(numbers.beyond(logits)),
+                Self::Dlr => Err(Error::TooFewClasses { expected: 3, found: 1 }),
+            };
+        }
         Ok(match (self, &goal.target()) {
             (Self::CrossEntropy, None) => of_class(log_softmax(logits, 1), &goal.truth()).neg(),
             (Self::CrossEntropy, Some(target)) => of_class(log_softmax(logits, 1), target),

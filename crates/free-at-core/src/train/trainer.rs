@@ -318,7 +318,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
                 let step = self.state().optimizer_steps();
                 let whole = (model, Kept::nothing());
                 let (model, _) = take_step(whole, optimizer, learning_rate.into(), gradients, step);
-                Ok((model, ClassificationOutput::new(descent.loss, descent.logits, batch.labels())))
+                let shown = batch.shown(descent.logits);
+                Ok((model, ClassificationOutput::new(descent.loss, shown, batch.labels())))
             }
             Err(error) => Err(StepError { error, model }),
         }

@@ -101,6 +101,7 @@ impl Method for MartConfig {
 
 impl<const D: usize> Descend<D> for MartConfig {
     fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
+        step.of_classes("MART")?;
         let frozen = step.frozen(&self.adversary, ModelMode::Evaluation);
         let task = step.task(&self.adversary, &frozen)?;
         let adversarial =

@@ -197,6 +197,22 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
         }
     }
 
+    /// Accepts a minibatch of classes, for a method that compares probabilities.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for one [of numbers](Batch::of_numbers).
+    pub fn of_classes(&self, method: &str) -> Result<(), TrainError> {
+        match self.batch.numbers() {
+            None => Ok(()),
+            Some(_) => Err(Error::Unsupported {
+                attack: method.into(),
+                what: "numbers in place of classes, which have no probabilities".into(),
+                instead: "use Free-m, K-PGD or FGSM training".into(),
+            }
+            .into()),
+        }
+    }
+
     /// Descends the mean cross-entropy at `inputs`, which stand for those of the minibatch.
     ///
     /// # Errors
@@ -282,7 +298,7 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
                 Ok(first.mul_scalar(1.0 - share) + second.mul_scalar(share))
             }
         };
-        if smoothing == 0.0 {
+        if smoothing == 0.0 || self.batch.numbers().is_some() {
             return hard(logits);
         }
         let of_all_classes = log_softmax(logits.clone(), 1).mean_dim(1).squeeze_dim::<1>(1);

@@ -94,6 +94,7 @@ impl Method for TradesConfig {
 
 impl<const D: usize> Descend<D> for TradesConfig {
     fn descend<C: Trainable<D>>(&self, step: &mut Step<'_, C, D>) -> Result<Descent, TrainError> {
+        step.of_classes("TRADES")?;
         let frozen = step.frozen(&self.adversary, ModelMode::Evaluation);
         let task = step.task(&self.adversary, &frozen)?;
         let natural = task.logits(step.inputs())?;

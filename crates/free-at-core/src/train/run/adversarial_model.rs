@@ -101,9 +101,14 @@ where
             Ok(descent) => {
                 if let Some(probe) = &self.probe {
                     let worker = TrainerState::key(&batch.device());
-                    probe.note_answers(worker, &descent.logits, &batch.labels());
+                    probe.note_answers(
+                        worker,
+                        &descent.logits,
+                        &batch.untargeted().without_autodiff(),
+                    );
                 }
-                let item = ClassificationOutput::new(descent.loss, descent.logits, batch.labels());
+                let shown = batch.shown(descent.logits);
+                let item = ClassificationOutput::new(descent.loss, shown, batch.labels());
                 TrainOutput { grads: descent.gradients, item }
             }
             // Burn's step cannot fail. No gradients leave the parameters as they are, and the
@@ -155,7 +160,7 @@ where
         let loss = Objective::CrossEntropy
             .values(logits.clone(), &batch.untargeted())
             .map_or_else(|_| Tensor::full([1], f32::NAN, &batch.device()), |values| values.mean());
-        let clean = ClassificationOutput::new(loss, logits, batch.labels());
+        let clean = ClassificationOutput::new(loss, batch.shown(logits), batch.labels());
         ValidationOutput { clean, robust: self.robust(&model, &batch) }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::tensor::{FloatDType, Int, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 
 use super::device_mean::DeviceMean;
 use crate::attack::interface::Attack;
@@ -93,14 +93,13 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
         }
         let Some((first, count)) = self.turn(model, batch.len(), pass) else { return Ok(None) };
         let inputs = batch.inputs().slice_dim(0, ..count);
-        let labels = batch.labels().slice_dim(0, ..count);
+        let truth = batch.untargeted().first(count);
         let frozen = FrozenModel::new(model);
         let draws = Draws::new(self.seed, (first..first + count as u64).collect());
-        let truth = Goal::untargeted(labels.clone());
-        let task = AttackTask::new(&frozen, inputs, truth, &self.threat, draws)?;
+        let task = AttackTask::new(&frozen, inputs, truth.clone(), &self.threat, draws)?;
         let adversarial = self.attack.perturb(&task)?;
         let beyond = beyond_budget(&task, &adversarial);
-        let (right, samples) = answers(frozen.logits(adversarial)?, labels);
+        let (right, samples) = answers(frozen.logits(adversarial)?, &truth);
         self.beyond.add(0, beyond, samples.clone());
         self.robust.add(0, right.clone(), samples);
         Ok(Some(RobustCount { right, samples: count }))
@@ -144,8 +143,8 @@ fn beyond_budget<const D: usize>(task: &AttackTask<D>, adversarial: &Tensor<D>) 
 
 /// How many of the answers are right, and how many there are, `[1]` each. As in an evaluation, logits of which one is no
 /// finite number are wrong.
-fn answers(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) {
-    let right = Goal::untargeted(labels).fooled(logits).bool_not().cast(FloatDType::F32);
+fn answers(logits: Tensor<2>, truth: &Goal) -> (Tensor<1>, Tensor<1>) {
+    let right = truth.fooled(logits).bool_not().cast(FloatDType::F32);
     (right.clone().sum(), right.ones_like().sum())
 }
 
@@ -154,7 +153,7 @@ fn answers(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) 
 pub(crate) struct AnyProbe<const D: usize>(Arc<dyn Measure<D>>);
 
 trait Measure<const D: usize>: fmt::Debug + Send + Sync {
-    fn note_answers(&self, worker: u64, logits: &Tensor<2>, labels: &Tensor<1, Int>);
+    fn note_answers(&self, worker: u64, logits: &Tensor<2>, truth: &Goal);
 
     fn measure_any(
         &self,
@@ -165,9 +164,8 @@ trait Measure<const D: usize>: fmt::Debug + Send + Sync {
 }
 
 impl<C: Trainable<D>, const D: usize> Measure<D> for Probe<C, D> {
-    fn note_answers(&self, worker: u64, logits: &Tensor<2>, labels: &Tensor<1, Int>) {
-        let labels = labels.clone().without_autodiff();
-        let (right, all) = answers(logits.clone(), labels);
+    fn note_answers(&self, worker: u64, logits: &Tensor<2>, truth: &Goal) {
+        let (right, all) = answers(logits.clone(), truth);
         self.training.add(worker, right, all);
     }
 
@@ -190,8 +188,8 @@ impl<const D: usize> AnyProbe<D> {
     }
 
     /// Takes in what the model answered in a training step; the counts stay on the device.
-    pub(crate) fn note_answers(&self, worker: u64, logits: &Tensor<2>, labels: &Tensor<1, Int>) {
-        self.0.note_answers(worker, logits, labels);
+    pub(crate) fn note_answers(&self, worker: u64, logits: &Tensor<2>, truth: &Goal) {
+        self.0.note_answers(worker, logits, truth);
     }
 
     /// As [`Probe::measure`].

@@ -3,6 +3,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
 
+use crate::threat::goal::Goal;
 use crate::{AttackParameters, AttackTask, Classifier, Epsilon, Norm};
 
 #[derive(Module, Debug)]
@@ -109,7 +110,7 @@ fn the_guard_counts_accuracies_itself() {
         let guard = guard();
         let probe = guard.probe();
         for (pass, (robust, second)) in [(0.5, -1.0), (robust, second)].into_iter().enumerate() {
-            probe.note_answers(0, &logits(second), &labels);
+            probe.note_answers(0, &logits(second), &Goal::untargeted(labels.clone()));
             guard.probe.robust.add(0, of_samples(robust), of_samples(1.0));
             guard.observe(pass + 1);
             guard.observe(pass + 1); // once is enough
