@@ -174,13 +174,12 @@ fn climb<const D: usize>(
     Ok(apgd.climb(task, goal, run, |_| ())?.0)
 }
 
-/// The samples of a task, attacked again and again until they are fooled.
+/// The samples of a task, attacked again and again; those that are fooled leave, if the task lets them.
 struct Field<'t, 'a, const D: usize> {
     task: &'t AttackTask<'a, D>,
-    /// Of each sample the example that fools the model, or else the last.
+    /// Of each sample the first example that fools the model, or else the last.
     found: Tensor<D>,
-    /// Who still stands.
-    standing: Vec<usize>,
+    fooled: Vec<bool>,
 }
 
 /// Some of the samples, by their positions.
@@ -194,37 +193,41 @@ impl Rows {
 
 impl<'t, 'a, const D: usize> Field<'t, 'a, D> {
     fn new(task: &'t AttackTask<'a, D>) -> Self {
-        Self { task, found: task.inputs().clone(), standing: (0..task.len()).collect() }
+        Self { task, found: task.inputs().clone(), fooled: vec![false; task.len()] }
     }
 
-    /// One more attack of those that stand, and how near each of all samples is to being fooled by it, `[n]`.
+    /// One more attack, and how near each of all samples is to being fooled by it, `[n]`.
     fn attack(
         &mut self,
         attack: impl FnOnce(&AttackTask<'a, D>, &Rows) -> Result<Tensor<D>, Error>,
     ) -> Result<Tensor<1>, Error> {
         let device = self.found.device();
-        let margins = Tensor::full([self.task.len()], f32::MIN, &device);
-        if self.standing.is_empty() {
-            return Ok(margins);
+        let leaves = |at: usize| self.task.stops() && self.fooled[at];
+        let here: Vec<usize> = (0..self.task.len()).filter(|at| !leaves(*at)).collect();
+        if here.is_empty() {
+            return Ok(Tensor::full([self.task.len()], f32::MIN, &device));
         }
-        let positions: Vec<i64> = self.standing.iter().map(|&at| at as i64).collect();
-        let positions = Tensor::<1, Int>::from_data(positions.as_slice(), &device);
-        let task = self.task.select(&self.standing);
-        let adversarial = attack(&task, &Rows(positions.clone()))?;
+        let indices: Vec<i64> = here.iter().map(|&at| at as i64).collect();
+        let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &device);
+        let task = self.task.select(&here);
+        let adversarial = attack(&task, &Rows(indices.clone()))?;
         let logits = task.logits(adversarial.clone())?;
         let fooled = task.goal().fooled(logits.clone());
         let margin = Objective::Margin.values(logits, task.goal())?;
-        let margin = margin.clone().mask_fill(margin.is_finite().bool_not(), f32::MIN);
-        let put = |into: Tensor<1>, values: Tensor<1>| {
-            into.select_assign(0, positions.clone(), values, IndexingUpdateOp::Add)
-        };
-        let margins = put(margins.zeros_like(), margin);
-        let before = self.found.clone().select(0, positions.clone());
-        let change = adversarial - before;
-        self.found = self.found.clone().select_assign(0, positions, change, IndexingUpdateOp::Add);
+        let no_number = margin.clone().is_finite().bool_not();
+        let margin = margin.mask_fill(no_number, f32::MIN);
+        // Each sample is put once, and adding to zero is exact.
+        let margins = Tensor::<1>::zeros([self.task.len()], &device);
+        let margins = margins.select_assign(0, indices.clone(), margin, IndexingUpdateOp::Add);
+        // Of those that were fooled before, what did it stays.
+        let mut places: Vec<i64> = (0..self.task.len() as i64).collect();
+        for (row, &at) in here.iter().enumerate().filter(|(_, at)| !self.fooled[**at]) {
+            places[at] = (self.task.len() + row) as i64;
+        }
+        let places = Tensor::<1, Int>::from_data(places.as_slice(), &device);
+        self.found = Tensor::cat(vec![self.found.clone(), adversarial], 0).select(0, places);
         let fooled = fooled.int().try_into_vec_as::<i32>().map_err(Error::unreadable)?;
-        let stand = self.standing.iter().zip(fooled).filter(|(_, fooled)| *fooled == 0);
-        self.standing = stand.map(|(at, _)| *at).collect();
+        here.iter().zip(fooled).for_each(|(&at, fooled)| self.fooled[at] |= fooled != 0);
         Ok(margins)
     }
 }
