@@ -12,6 +12,7 @@ mod convolution;
 mod corruptions;
 mod cost;
 mod counting;
+mod device_check;
 #[cfg(feature = "remote")]
 mod devices;
 mod distances;

@@ -86,6 +86,17 @@ pub enum Error {
     )]
     OtherNumbers,
 
+    /// A device that computes something else than what is known.
+    #[error(
+        "this device computes {what} of a linear model wrongly, by {apart:.1e}: nothing that it counts can be trusted; clear the cache of tuned kernels, update the driver or use another backend"
+    )]
+    Miscomputes {
+        /// What was computed.
+        what: &'static str,
+        /// How far it is off at most.
+        apart: f64,
+    },
+
     /// A tolerance that is no positive, finite number.
     #[error(
         "the tolerance of a number must be finite and above 0, in the unit of the model's answers, found {value}"

@@ -24,6 +24,7 @@ pub mod train;
 
 pub use attack::ascent::Ascent;
 pub use attack::closest::Closest;
+pub use attack::device_check::check_device;
 pub use attack::interface::{Access, Attack, AttackParameters, unsupported_norm};
 pub use attack::minimal::{Approach, MinimalAttack, minimize};
 pub use attack::search::{Pace, Search, Visit, drive};

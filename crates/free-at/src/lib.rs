@@ -72,8 +72,8 @@ pub use free_at_nn as nn;
 pub use free_at_core::{
     Affine, Batch, BoundedClassifier, Bounds, Classifier, Direction, Draws, Epsilon, Error,
     FeatureRules, FrozenModel, Goal, InputGradient, Interval, LabelOnly, Norm, Objective,
-    PerturbationSet, Radius, Relation, RuleError, ThreatModel, Trainable, check_samples, files,
-    rows, train,
+    PerturbationSet, Radius, Relation, RuleError, ThreatModel, Trainable, check_device,
+    check_samples, files, rows, train,
 };
 
 /// What most programs import.

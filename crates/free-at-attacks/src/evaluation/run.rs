@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};
 use free_at_core::files::{self, damaged};
-use free_at_core::{Attack, AttackTask, EIGHT_BIT_LEVELS, Error, FrozenModel};
+use free_at_core::{Attack, AttackTask, EIGHT_BIT_LEVELS, Error, FrozenModel, check_device};
 
 use super::examples::Examples;
 use super::fingerprint::Fingerprint;
@@ -85,6 +85,7 @@ impl<'a, const D: usize> Run<'a, D> {
         if !right.is_empty() {
             let looked_at = &right[..batch.min(right.len())];
             let task = self.task(looked_at, (0, 0))?;
+            check_device(task.inputs())?;
             self.warnings = suspicions(self.model, &task)?;
         }
         let passes: &[bool] = if self.plan.quantized { &[false, true] } else { &[false] };

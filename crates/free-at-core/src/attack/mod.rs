@@ -3,6 +3,7 @@
 
 pub(crate) mod ascent;
 pub(crate) mod closest;
+pub(crate) mod device_check;
 pub(crate) mod interface;
 pub(crate) mod minimal;
 pub(crate) mod search;

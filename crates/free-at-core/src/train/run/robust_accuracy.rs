@@ -3,12 +3,13 @@
 
 use std::any::Any;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::tensor::{FloatDType, Tensor};
 
 use super::device_mean::DeviceMean;
+use crate::attack::device_check::check_device;
 use crate::attack::interface::Attack;
 use crate::attack::task::AttackTask;
 use crate::draws::Draws;
@@ -35,6 +36,8 @@ pub(crate) struct Probe<C, const D: usize> {
     /// Of the probed samples those that were moved further than they may be.
     pub(crate) beyond: DeviceMean,
     seen: Mutex<Seen<C>>,
+    /// Whether the device has computed what is known.
+    trusted: AtomicBool,
 }
 
 struct Seen<C> {
@@ -59,7 +62,8 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
         let seen = Mutex::new(Seen { pass: 0, samples: 0, model: None });
         let (samples, every) = (AtomicUsize::new(512), AtomicU64::new(1));
         let [training, robust, beyond] = [(); 3].map(|()| DeviceMean::default());
-        Self { threat, attack, seed: 0, samples, every, training, robust, beyond, seen }
+        let trusted = AtomicBool::new(false);
+        Self { threat, attack, seed: 0, samples, every, training, robust, beyond, seen, trusted }
     }
 
     /// Makes the probe cost at most this share of a pass with so many gradient computations: with
@@ -94,6 +98,9 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
         let Some((first, count)) = self.turn(model, batch.len(), pass) else { return Ok(None) };
         let inputs = batch.inputs().slice_dim(0, ..count);
         let truth = batch.untargeted().first(count);
+        if !self.trusted.swap(true, Ordering::Relaxed) {
+            check_device(&inputs)?;
+        }
         let frozen = FrozenModel::new(model);
         let draws = Draws::new(self.seed, (first..first + count as u64).collect());
         let task = AttackTask::new(&frozen, inputs, truth.clone(), &self.threat, draws)?;
