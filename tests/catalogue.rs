@@ -36,7 +36,7 @@ pub(crate) fn attacks<const D: usize>() -> Vec<Arc<dyn Attack<D>>> {
                 .with_steps(4),
         ),
         Arc::new(Capgd::new()),
-        Arc::new(Moeva::new().with_generations(60).with_population(20).with_children(20)),
+        Arc::new(Moeva::new().with_generations(20).with_population(20).with_children(15)),
         Arc::new(Fab::new().with_steps(10).with_targets(2).with_restarts(2)),
         Arc::new(Ddn::new(40)),
         Arc::new(Fmn::new(40)),
