@@ -270,6 +270,34 @@ fn training_keeps_them_too() {
     assert!(report.worst_case >= 0.5, "{report}"); // a network that nobody trained has none
 }
 
+/// Of every measurement of a tumour there is the mean over its cells and that of the three worst ones.
+#[test]
+fn real_rows_keep_what_holds_between_their_columns() {
+    let (train, test) = free_at::data::breast_cancer::table().unwrap().split(60, 0).unwrap();
+    let threat = || {
+        let threat = train.threat(ThreatModel::linf(Epsilon::unit(0.5)));
+        ["radius", "texture", "area", "concavity"].into_iter().fold(threat, |threat, what| {
+            threat.at_most(&format!("mean {what}"), &format!("worst {what}"))
+        })
+    };
+    let net = MlpConfig::new(train.features(), 2).with_seed(2).init(&Device::flex());
+    let batch = test.batch(&Device::flex()).unwrap();
+    let model = FrozenModel::new(&net);
+    let draws = Draws::new(0, (0..60).collect());
+    let threat = threat().build().unwrap();
+    let task = AttackTask::new(&model, batch.inputs(), batch.untargeted(), &threat, draws).unwrap();
+    let columns: Vec<&str> = test.columns().iter().map(|column| column.name()).collect();
+    let at = |name: String| columns.iter().position(|column| **column == name).unwrap();
+    for row in rows(task.seen(Pgd::new(10).perturb(&task).unwrap())) {
+        let values = numbers(&test, &row);
+        for what in ["radius", "texture", "area", "concavity"] {
+            let (mean, worst) =
+                (values[at(format!("mean {what}"))], values[at(format!("worst {what}"))]);
+            assert!(mean <= worst + 1e-4 * worst.abs() + 1e-6, "{what}: {mean} {worst}");
+        }
+    }
+}
+
 #[test]
 fn relations_that_cannot_be_are_refused() {
     let sum = |feature, of| Relation::Sum { feature, value: Affine::new(0.0, [(of, 1.0)]) };

@@ -17,7 +17,7 @@ use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Device;
 use clap::{Parser, ValueEnum};
-use free_at::attacks::{Apgd, EvaluationError, PgdCw, UnionReport};
+use free_at::attacks::{Apgd, Boundary, Caa, EvaluationError, HopSkipJump, PgdCw, UnionReport};
 use free_at::prelude::*;
 use free_at::{Norm, files};
 use free_at_examples::curve::Curve;
@@ -103,6 +103,10 @@ enum Suite {
     Rand,
     /// PGD-20, then CW-40 with 5 restarts: a first look.
     Quick,
+    /// HopSkipJump and Boundary, which see labels alone, as far as they are defined in the norm.
+    Labels,
+    /// CAPGD, then MOEVA, as tables are attacked.
+    Caa,
 }
 
 impl Suite {
@@ -113,6 +117,12 @@ impl Suite {
             Self::Lean => auto.lean(),
             Self::Plus => auto.plus(),
             Self::Rand => AutoAttack::rand(),
+            Self::Labels => {
+                let both: [Arc<dyn Attack<4>>; 2] =
+                    [Arc::new(HopSkipJump::new()), Arc::new(Boundary::new())];
+                both.into_iter().filter(|attack| attack.norms().contains(&norm)).collect()
+            }
+            Self::Caa => Caa::new().attacks(),
             Self::Quick => {
                 vec![Arc::new(Pgd::new(20)), Arc::new(PgdCw::new(40).with_restarts(5))]
             }

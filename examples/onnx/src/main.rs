@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn it_is_as_robust_as_the_network() {
-        let (onnx, ours) = (evaluate(&Digits::load(&Device::default())).unwrap(), evaluate(&ours()).unwrap());
+        let (onnx, ours) =
+            (evaluate(&Digits::load(&Device::default())).unwrap(), evaluate(&ours()).unwrap());
         assert_eq!(onnx.clean, ours.clean);
         // The gradients round differently, and a digit at the edge may fall to either side.
         let apart = (onnx.worst_case - ours.worst_case).abs() * onnx.samples.len() as f64;

@@ -60,7 +60,7 @@ pub fn check_device<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
     // Away from class 0 the difference of logits falls with the weights, away from class 1 it rises.
     let known = |size: &dyn Fn(f32) -> f32| {
         let row = |row: usize| {
-            let sign = if row % 2 == 0 { -1.0 } else { 1.0 };
+            let sign = if row.is_multiple_of(2) { -1.0 } else { 1.0 };
             (0..features).map(move |at| sign * size(weight(at)))
         };
         let values: Vec<f32> = (0..n).flat_map(row).collect();
