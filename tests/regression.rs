@@ -9,7 +9,8 @@ use burn::nn::Linear;
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
 use free_at::attacks::{
-    Apgd, ApgdT, Boundary, EvaluationError, FabT, HopSkipJump, Moeva, Square, Target, Verdict,
+    Apgd, ApgdT, Boundary, EvaluationError, FabT, HopSkipJump, Intervals, Moeva, Smoothing, Square,
+    Target, Verdict,
 };
 use free_at::models::{Mlp, MlpConfig};
 use free_at::prelude::*;
@@ -76,6 +77,10 @@ fn loader(size: usize, device: &Device) -> Arc<dyn DataLoader<Batch<2>>> {
         .batch_size(size)
         .set_device(device.clone())
         .build(InMemDataset::new(rows()))
+}
+
+fn model_of_one() -> Mlp {
+    MlpConfig::new(3, 1).init(&Device::flex())
 }
 
 fn threat(norm: Norm, epsilon: f64) -> ThreatModel {
@@ -191,6 +196,12 @@ fn what_numbers_have_no_part_in_is_refused() {
     let refused = trainer.step(model, &mut SgdConfig::new().init(), 0.1, &batch).err().unwrap();
     let error = refused.error;
     assert!(matches!(error, TrainError::Core(Error::Unsupported { .. })), "{error}");
+
+    let certified = Intervals::new(threat(Norm::Linf, 0.1)).certify(&model_of_one(), &*test());
+    assert!(matches!(certified, Err(EvaluationError::Core(Error::Unsupported { .. }))));
+    let smoothed =
+        Smoothing::new(Epsilon::unit(0.1)).with_estimation(10).certify(&line(), &*test());
+    assert!(matches!(smoothed, Err(EvaluationError::Core(Error::Unsupported { .. }))));
 
     let device = Device::flex();
     let goal = Goal::beyond(Tensor::from_data([1.0, 1.0, 1.0], &device), 0.5);

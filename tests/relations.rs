@@ -320,10 +320,31 @@ fn relations_that_cannot_be_are_refused() {
     let later = RuleError::FollowsItself { relation: 0, feature: 1 };
     assert_eq!(of(vec![sum(0, 1), sum(1, 2)]), later);
     assert_eq!(of(vec![sum(0, 1), sum(0, 2)]), RuleError::FollowerRuled { feature: 0 });
+    let ratio = Relation::Ratio {
+        feature: 0,
+        above: Affine::new(0.0, [(1, 1.0)]),
+        below: Affine::new(0.0, [(2, 1.0)]),
+        shift: 0.0,
+    };
+    let of_it = Relation::AtMostZero(Affine::new(0.0, [(0, 1.0)]));
+    assert_eq!(of(vec![ratio, of_it]), RuleError::RatioLimited { relation: 1, feature: 0 });
+    // Of a row that has no such feature, or holds no number, nothing is kept.
+    assert_eq!(sum(0, 7).broken_by(&[1.0, 2.0]), f64::INFINITY);
+    assert_eq!(sum(0, 1).broken_by(&[f32::NAN, 2.0]), f64::INFINITY);
     let stepped = FeatureRules::new(3).with_step(0, 1.0).with_relation(sum(0, 1));
     assert_eq!(stepped.check(), Err(RuleError::FollowerRuled { feature: 0 }.into()));
 
+    // A row that breaks a relation before anybody has moved it.
+    let broken = Relation::AtMostZero(Affine::new(5.0, [(0, 1.0)]));
     let table = loans();
+    let rules = FeatureRules::new(table.features()).with_relation(broken);
+    let threat = ThreatModel::linf(Epsilon::unit(0.1)).with_bounds(Bounds::None).with_rules(rules);
+    let evaluation = Evaluation::new(threat).attack(Fgsm::new());
+    let refused =
+        evaluation.run(&model(&table), &*table.loader(16, None, &Device::flex()).unwrap());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("sample 0 breaks relation 0"), "{refused}");
+
     let linf = || table.threat(ThreatModel::linf(Epsilon::unit(0.1)));
     let refused = |result: Result<ThreatModel, DataError>| match result {
         Err(DataError::Table(error)) => error,

@@ -18,8 +18,8 @@ const CROSSED: f32 = 0.9;
 /// categories and whole numbers as easily as others.
 ///
 /// Simonetto, Dyrmishi, Ghamizi, Cordy, Le Traon, "A unified framework for adversarial attack and defense in constrained
-/// feature space", IJCAI 2022, with the numbers of TabularBench: 206 rows, all of them the row itself to begin with, 100
-/// children in each of 99 generations, two-point crossover (0.9), polynomial mutation (η = 20, one feature a child in the
+/// feature space", IJCAI 2022, with the numbers of TabularBench: from the row itself to 206 rows, 100 children in each
+/// of 99 generations, two-point crossover (0.9), polynomial mutation (η = 20, one feature a child in the
 /// mean). There, probability, distance and broken relations are three objectives and most of the last population breaks one
 /// limit or another; here every child is taken to the nearest row that keeps ε and the [rules](free_at_core::FeatureRules)
 /// before the model sees it, so the margin is the only objective and the best are simply kept. Half of the mutations draw

@@ -82,7 +82,7 @@ impl Scouted {
         let whole = apgd.gradient_computations_in(norm) + self.fab.gradient_computations();
         let look = match norm {
             Norm::L1 => apgd.cut_at(self.steps, norm).gradient_computations_in(norm),
-            _ => self.steps + 1,
+            _ => self.steps.min(apgd.steps()) + 1,
         };
         self.targeted.targets() * look + self.kept() * whole
     }

@@ -38,6 +38,7 @@ pub use model::classifier::{Classifier, Trainable};
 pub use model::frozen::{FrozenModel, InputGradient};
 pub use model::interval::{BoundedClassifier, Interval};
 pub use model::label_only::LabelOnly;
+pub use model::precision::of as precision_of;
 pub use threat::bounds::Bounds;
 pub use threat::epsilon::Epsilon;
 pub use threat::feature_rules::{Direction, FeatureRules};

@@ -1,5 +1,6 @@
 //! Boxes on their way through a network: interval arithmetic.
 
+use burn::nn::pool::AvgPool2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Int, Tensor, module};
 use free_at_core::{Interval, rows};
@@ -45,9 +46,17 @@ impl Images for Interval<4> {
         let (middle, radius) = centred(self, inputs * height * width);
         // Burn's own: Winograd's convolution adds and subtracts more than it sums.
         let options = layer.options(middle.dims());
-        let bias = layer.bias.as_ref().map(|bias| bias.val());
-        let middle = module::conv2d(middle, weight.clone(), bias, options.clone());
-        around(middle, module::conv2d(radius, weight.abs(), None, options))
+        let sum = module::conv2d(middle, weight.clone(), None, options.clone());
+        let radius = module::conv2d(radius, weight.abs(), None, options);
+        match &layer.bias {
+            // Added afterwards: in the sum it would be rounded with every term.
+            Some(bias) => {
+                let bias = bias.val().reshape([1, sum.dims()[1], 1, 1]);
+                let slack = sum.clone().abs().mul_scalar(ROUNDING);
+                around(sum + bias, radius + slack)
+            }
+            None => around(sum, radius),
+        }
     }
 
     fn batch_norm(self, layer: &BatchNorm, activation: Activation) -> Self {
@@ -56,10 +65,11 @@ impl Images for Interval<4> {
         let (mean, variance) = (layer.running_mean.value(), layer.running_var.value());
         let deviation = variance.to_device(&device).add_scalar(layer.epsilon).sqrt();
         let scale = layer.gamma.val() / deviation;
-        let shift = layer.beta.val() - mean.to_device(&device) * scale.clone();
+        let (beta, moved) = (layer.beta.val(), mean.to_device(&device) * scale.clone());
+        let shift = beta.clone() - moved.clone();
         let channels = scale.dims()[0];
         let each = |values: Tensor<1>| values.reshape([1, channels, 1, 1]);
-        let shift_slack = shift.clone().abs().mul_scalar(2.0 * ROUNDING);
+        let shift_slack = (beta.abs() + moved.abs()).mul_scalar(4.0 * ROUNDING);
         let radius = radius * each(scale.clone().abs()) + each(shift_slack);
         let normed = around(middle * each(scale) + each(shift), radius);
         both(normed, |x| activation.forward(x))
@@ -73,10 +83,13 @@ impl Images for Interval<4> {
         let (middle, radius) = centred(self, 2 * values);
         let (middle, radius) = (middle.flatten::<2>(1, 3), radius.flatten::<2>(1, 3));
         let share = 1.0 / values as f64;
-        let centre = middle.clone() - middle.mean_dim(1);
+        let centre = middle.clone() - middle.clone().mean_dim(1);
         let reach = radius.clone().mul_scalar(1.0 - 2.0 * share) + radius.clone().mean_dim(1);
         let root = |rows: Tensor<2>| rows.square().mean_dim(1).sqrt();
-        let (deviation, spread) = (root(centre.clone()), root(radius));
+        let spread = root(radius);
+        // With what the middle itself is rounded by.
+        let rounded = root(middle).mul_scalar(2.0 * (values as f64) * ROUNDING);
+        let (deviation, spread) = (root(centre.clone()), spread + rounded);
         let floor = layer.floor(values).sqrt();
         let smallest = (deviation.clone() - spread.clone()).clamp_min(floor);
         let largest = (deviation + spread).clamp_min(floor);
@@ -97,14 +110,25 @@ impl Images for Interval<4> {
         around(middle, radius)
     }
 
+    fn normalize(self, layer: &Normalize) -> Self {
+        normalized(self, layer)
+    }
+
     fn rising(self, function: impl Fn(Tensor<4>) -> Tensor<4>) -> Self {
         both(self, function)
     }
 
+    fn averaged(self, layer: &AvgPool2d) -> Self {
+        let [height, width] = layer.kernel_size;
+        let (middle, radius) = centred(self, height * width);
+        around(layer.forward(middle), layer.forward(radius))
+    }
+
     fn rows(self, function: impl Fn(Tensor<4>) -> Tensor<2>) -> Interval<2> {
+        // Before the sum, whose terms may cancel.
         let pixels = self.lower.dims()[2] * self.lower.dims()[3];
-        let (middle, radius) = centred(both(self, function), pixels);
-        around(middle, radius)
+        let (middle, radius) = centred(self, pixels);
+        around(function(middle), function(radius))
     }
 }
 
@@ -148,8 +172,11 @@ pub(crate) fn rise_bounds(
 
 /// The box of normalised inputs. The scale is above 0.
 pub(crate) fn normalized<const D: usize>(values: Interval<D>, layer: &Normalize) -> Interval<D> {
-    let (middle, radius) = centred(both(values, |x| layer.forward(x)), 2);
-    around(middle, radius)
+    let (middle, radius) = centred(values, 2);
+    let of_nothing = layer.forward(middle.zeros_like());
+    let slack = of_nothing.clone().abs().mul_scalar(2.0 * ROUNDING);
+    let radius = layer.forward(radius) - of_nothing + slack.clone();
+    around(layer.forward(middle), radius + slack)
 }
 
 /// Bounds of a network of images by the layer that ends it.

@@ -1,6 +1,7 @@
 //! What passes through a network: tensors, or boxes of them. A network says once what it is made of, and both go the same
 //! way.
 
+use burn::nn::pool::AvgPool2d;
 use burn::nn::{BatchNorm, Linear};
 use burn::tensor::Tensor;
 use free_at_nn::{Activation, Conv2d};
@@ -26,7 +27,11 @@ pub(crate) trait Images: Clone {
     /// Any function none of whose outputs falls where an input rises: ReLU, pooling, zeros at the edges.
     fn rising(self, function: impl Fn(Tensor<4>) -> Tensor<4>) -> Self;
 
-    /// The same to rows: a mean of planes, or all pixels in a row.
+    fn averaged(self, layer: &AvgPool2d) -> Self {
+        self.rising(|images| layer.forward(images))
+    }
+
+    /// A linear function without a constant to rows: a mean of planes, or all pixels in a row.
     fn rows(self, function: impl Fn(Tensor<4>) -> Tensor<2>) -> Self::Rows;
 
     fn normalize(self, layer: &Normalize) -> Self {

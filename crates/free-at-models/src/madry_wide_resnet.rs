@@ -213,17 +213,17 @@ impl Block {
             false => (x.clone().batch_norm(&self.bn1, LEAKY), x),
         };
         let y = activated.conv(&self.conv1).batch_norm(&self.bn2, LEAKY);
-        y.conv(&self.conv2).plus(shortcut.rising(|x| self.shortcut(x)))
+        y.conv(&self.conv2).plus(self.shortcut(shortcut))
     }
 
-    fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
+    fn shortcut<F: Images>(&self, x: F) -> F {
         let x = match &self.pool {
-            Some(pool) => pool.forward(x),
+            Some(pool) => x.averaged(pool),
             None => x,
         };
         match self.new_channels / 2 {
             0 => x,
-            half => x.pad([(0, 0), (half, half), (0, 0), (0, 0)], 0.0),
+            half => x.rising(|x| x.pad([(0, 0), (half, half), (0, 0), (0, 0)], 0.0)),
         }
     }
 

@@ -4,8 +4,10 @@ use std::time::Instant;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
-use free_at_core::{Batch, BoundedClassifier, Error, Interval, PerturbationSet, rows};
+use burn::tensor::{DType, Int, Tensor};
+use free_at_core::{
+    Batch, BoundedClassifier, Error, Interval, PerturbationSet, precision_of, rows,
+};
 
 use super::intervals::{IntervalReport, Intervals};
 use super::labels::{classes_of, labels_of};
@@ -17,7 +19,7 @@ impl Intervals {
     /// The certificate of every sample, a batch of the loader at a time.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check); [`Error::EmptyBatch`] for no sample, [`Error::Label`] for a label that the model has
+    /// Those of [`check`](Self::check); [`Error::Precision`] for a model that is not in single precision; [`Error::EmptyBatch`] for no sample, [`Error::Label`] for a label that the model has
     /// no logit for; those of the loader, the model and the device. All are [`EvaluationError::Core`].
     pub fn certify<C: BoundedClassifier<D> + Module + 'static, const D: usize>(
         &self,
@@ -25,6 +27,11 @@ impl Intervals {
         test: &dyn DataLoader<Batch<D>>,
     ) -> Result<IntervalReport, EvaluationError> {
         self.check()?;
+        let found = precision_of(model);
+        if found != DType::F32 {
+            // What is rounded is bounded for single precision.
+            return Err(Error::Precision { found: format!("{found:?}") }.into());
+        }
         let (model, start) = (model.valid(), Instant::now());
         let (mut samples, mut forward_passes) = (Vec::new(), 0);
         for batch in test.iter() {

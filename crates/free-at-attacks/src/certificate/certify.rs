@@ -54,7 +54,8 @@ impl Smoothing {
         let inputs = batch.inputs().without_autodiff();
         let noisy_logits = |draw: usize| {
             let noise = draws.for_restart(draw).normal(inputs.dims(), &inputs.device());
-            model.logits(inputs.clone() + noise.mul_scalar(self.sigma.value()))
+            let noisy = inputs.clone() + noise.mul_scalar(self.sigma.value());
+            model.logits_with(noisy, &draws.for_restart(draw).nested())
         };
         // One vote a sample for what the model says; none for what is no answer.
         let vote = |logits: Tensor<2>| {

@@ -1,6 +1,6 @@
 //! What interval bounds are made with.
 
-use free_at_core::{Error, Norm, ThreatModel};
+use free_at_core::{Error, FeatureRules, Norm, ThreatModel};
 use serde::{Deserialize, Serialize};
 
 use super::report::{CertificateReport, Certifier};
@@ -15,7 +15,8 @@ pub type IntervalReport = CertificateReport<Intervals>;
 /// Gowal et al., "On the effectiveness of interval bound propagation for training verifiably robust models", 2018, with the
 /// last linear layer taken together with the difference of two logits (their section 3). What a ball in L2 or L1 allows each
 /// feature is a box, too, and a larger set: the certificate holds there, but is weak. Bounds are widened by what single
-/// precision rounds, so they hold for the network as it would be without rounding.
+/// precision rounds, so they hold for the network as it would be without rounding: on the CPU. A GPU may take matrix products in
+/// TF32, which rounds more than that.
 ///
 /// Boxes grow with every layer, so of a network that was not trained for it (with this bound in its loss) little is certified,
 /// and the deeper it is the less.
@@ -78,10 +79,18 @@ impl Intervals {
     /// Accepts a threat model whose balls are in boxes.
     ///
     /// # Errors
-    /// Those of [`ThreatModel::check`]; [`Error::Unsupported`] in L0.
+    /// Those of [`ThreatModel::check`]; [`Error::Unsupported`] in L0, and where features follow from others.
     pub fn check(&self) -> Result<(), Error> {
         self.threat.check()?;
+        let follows =
+            |rules: &FeatureRules| rules.relations().iter().any(|r| r.follows().is_some());
         match self.threat.norm() {
+            _ if self.threat.rules().is_some_and(follows) => Err(Error::Unsupported {
+                attack: "interval bounds".into(),
+                what: "features that follow from others, which no box bounds".into(),
+                instead: "leave those relations out: what is certified then holds with them, too"
+                    .into(),
+            }),
             Norm::L0 => Err(Error::Unsupported {
                 attack: "interval bounds".into(),
                 what:

@@ -9,6 +9,16 @@ pub(super) fn labels_of<const D: usize>(
     first: usize,
     classes: usize,
 ) -> Result<Vec<usize>, Error> {
+    if batch.numbers().is_some() {
+        return Err(Error::Unsupported {
+            attack: "a certificate".into(),
+            what: "numbers in place of classes".into(),
+            instead: "certificates are of the class that comes first".into(),
+        });
+    }
+    if classes < 2 {
+        return Err(Error::TooFewClasses { expected: 2, found: classes });
+    }
     let numbered = classes_of(batch.labels())?.into_iter().enumerate();
     numbered
         .map(|(at, label)| {

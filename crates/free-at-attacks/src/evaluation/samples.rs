@@ -2,7 +2,9 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use free_at_core::{Attack, AttackTask, Batch, Draws, Error, FrozenModel, Goal, ThreatModel, rows};
+use free_at_core::{
+    Attack, AttackTask, Batch, Draws, Error, FrozenModel, Goal, RuleError, ThreatModel, rows,
+};
 
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
@@ -129,8 +131,10 @@ impl Samples {
             (true, true) => Clean::Misclassified,
             (false, true) => Clean::Right,
         }));
+        let values = inputs.try_into_vec_as::<f32>().map_err(Error::unreadable)?;
+        keep_relations(&values, &self.shape, self.truth.len(), &plan.threat)?;
         self.truth.extend(truth);
-        self.inputs.extend(inputs.try_into_vec_as::<f32>().map_err(Error::unreadable)?);
+        self.inputs.extend(values);
         Ok(())
     }
 
@@ -225,4 +229,25 @@ fn numbers_are_for<const D: usize>(attack: &dyn Attack<D>, targeted: bool) -> Re
             instead: "use PGD, APGD-CE, Square or others that aim at no class, untargeted".into(),
         }),
     }
+}
+
+/// Accepts rows that keep what holds between their features, as far as files round.
+fn keep_relations(
+    values: &[f32],
+    shape: &[usize],
+    first: usize,
+    threat: &ThreatModel,
+) -> Result<(), Error> {
+    const ROUNDED: f64 = 0.02; // of the size of what is compared; a table allows half of it
+    let Some(rules) = threat.rules() else { return Ok(()) };
+    let features: usize = shape.iter().product();
+    for (at, row) in values.chunks(features.max(1)).enumerate() {
+        for (relation, what) in rules.relations().iter().enumerate() {
+            let by = what.broken_by(row);
+            if by > ROUNDED * (1.0 + what.size(row)) {
+                return Err(RuleError::BrokenBefore { sample: first + at, relation, by }.into());
+            }
+        }
+    }
+    Ok(())
 }

@@ -25,8 +25,12 @@ pub(super) fn suspicions<const D: usize>(
         warnings.push(Warning::Probabilities);
     }
     let unit = |logits: Tensor<2>| {
-        let length = rows::length(logits.clone()).clamp_min(f32::MIN_POSITIVE);
-        logits / length
+        let length = match logits.dims()[1] {
+            // Of one number alone the direction says nothing.
+            1 => first.clone().abs().max().reshape([1, 1]),
+            _ => rows::length(logits.clone()),
+        };
+        logits / length.clamp_min(f32::MIN_POSITIVE)
     };
     let mut difference: f64 = 0.0;
     for _ in 1..CALLS {

@@ -96,6 +96,7 @@ impl<const D: usize> Batch<D> {
             return Err(Error::Tolerance { value: tolerance });
         }
         let labels = Tensor::<1, Int>::zeros(numbers.dims(), &numbers.device());
+        let numbers = numbers.cast(FloatDType::F32);
         Ok(Self { numbers: Some((numbers, tolerance)), ..Self::new(inputs, labels)? })
     }
 
@@ -282,7 +283,8 @@ impl<const D: usize> Batch<D> {
         if labels.len() != self.len() {
             return Err(Error::BatchLength { inputs: self.len(), labels: labels.len() });
         }
-        if !(0.0..=0.5).contains(&share) {
+        // Numbers have no second class.
+        if !(0.0..=0.5).contains(&share) || self.numbers.is_some() {
             return Err(Error::Share { share });
         }
         let classes = self.classes.unwrap_or(usize::MAX);

@@ -7,7 +7,7 @@ use super::classifier::Classifier;
 use crate::draws::Draws;
 
 /// The type of float that a model computes in: that of its first parameter.
-pub(crate) fn of(model: &impl Module) -> DType {
+pub fn of(model: &impl Module) -> DType {
     #[derive(Default)]
     struct First(Option<DType>);
     impl ModuleVisitor for First {

@@ -177,6 +177,10 @@ impl FeatureRules {
                     if relation.follows().is_some() && later(at, feature) {
                         return Some(RuleError::FollowsItself { relation: at, feature });
                     }
+                    let is_ratio = |other: &Relation| matches!(other, Relation::Ratio { feature: f, .. } if *f == feature);
+                    if relation.follows().is_none() && self.relations.iter().any(is_ratio) {
+                        return Some(RuleError::RatioLimited { relation: at, feature });
+                    }
                 }
             }
             let Some(feature) = relation.follows() else { continue };

@@ -11,6 +11,10 @@ use crate::draws::Draws;
 
 /// Steps of whole features that a row takes back where they broke a limit between features.
 const STEPS_BACK: usize = 2;
+/// Of the way to a row that cannot be, from the shortest on.
+const SHARES: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
+/// What single precision may be off where a feature is computed from others.
+const OF_FOLLOWERS: f64 = 4.0 * f32::EPSILON as f64;
 
 #[derive(Debug, Clone)]
 pub(crate) enum InputBounds<const D: usize> {
@@ -277,18 +281,28 @@ impl<const D: usize> PerturbationSet<D> {
             rules.narrowed([flat(low), flat(high)])
         });
         let start = flat(inputs.clone());
-        let mut snapped = rules.snap(&start, flat(adversarial), room.clone());
         let Some(related) = rules.related() else {
+            let snapped = rules.snap(&start, flat(adversarial), room);
             return self.clamp(snapped.reshape(inputs.dims()));
         };
-        for _ in 0..STEPS_BACK {
-            snapped = rules.stepped(&start, snapped, room.as_ref());
-        }
-        let snapped = related.derived(flat(self.clamp(snapped.reshape(inputs.dims()))));
-        let outside = flat(self.clamp(snapped.clone().reshape(inputs.dims())));
-        let outside = (outside - snapped.clone()).abs().greater_scalar(0.0).any_dim(1);
-        let broken = related.broken(&snapped).bool_or(outside).expand(snapped.dims());
-        snapped.mask_where(broken, start).reshape(inputs.dims())
+        // Where whole numbers or a ratio leave no such row, one on the way to it; the last is the input.
+        let way = flat(adversarial) - start.clone();
+        SHARES
+            .into_iter()
+            .fold(start.clone(), |found, share| {
+                let moved = start.clone() + way.clone().mul_scalar(share);
+                let mut snapped = rules.snap(&start, moved, room.clone());
+                for _ in 0..STEPS_BACK {
+                    snapped = rules.stepped(&start, snapped, room.as_ref());
+                }
+                let derived = related.derived(flat(self.clamp(snapped.reshape(inputs.dims()))));
+                let inside = flat(self.clamp(derived.clone().reshape(inputs.dims())));
+                let rounding = derived.clone().abs().mul_scalar(OF_FOLLOWERS);
+                let outside = (inside.clone() - derived).abs().greater(rounding).any_dim(1);
+                let broken = related.broken(&start, &inside).bool_or(outside);
+                inside.mask_where(broken.expand(found.dims()), found)
+            })
+            .reshape(inputs.dims())
     }
 
     /// The rows that keep the relations between features, but for whole steps and categories: projected onto these and the

@@ -51,13 +51,20 @@ impl Sum {
     }
 
     fn of(&self, rows: &Tensor<2>) -> Tensor<2> {
-        rows.clone().matmul(self.factors.clone()).add_scalar(self.constant)
+        summed(rows, &self.factors).add_scalar(self.constant)
     }
 
     /// What each feature adds to it, `[1, features]`.
     fn slope(&self) -> Tensor<2> {
         self.factors.clone().transpose()
     }
+}
+
+/// rows · factors, `[n, features]` and `[features, sums]` to `[n, sums]`, by products of single precision: those of a matrix
+/// product may be of less on a GPU.
+fn summed(rows: &Tensor<2>, factors: &Tensor<2>) -> Tensor<2> {
+    let factors = factors.clone().transpose().unsqueeze_dim::<3>(0);
+    (rows.clone().unsqueeze_dim::<3>(1) * factors).sum_dim(2).squeeze_dim(2)
 }
 
 fn dense(sum: &Affine, features: usize) -> Vec<f32> {
@@ -139,7 +146,10 @@ impl RelatedRows {
         self.followers.iter().rev().fold(gradient, |gradient, follower| {
             let own = (gradient.clone() * follower.place.clone()).sum_dim(1);
             let own = own.clone().mask_fill(own.is_finite().bool_not(), 0.0);
-            gradient + own * follower.slope(rows)
+            let passed_on = own * follower.slope(rows);
+            // A ratio over 0 has no slope.
+            let no_number = passed_on.clone().is_finite().bool_not();
+            gradient + passed_on.mask_fill(no_number, 0.0)
         })
     }
 
@@ -170,12 +180,13 @@ impl RelatedRows {
         Some(excess.matmul(limits.factors.clone().transpose()).neg().sign())
     }
 
-    /// Which rows break a relation, `[n, 1]`.
-    pub(crate) fn broken(&self, rows: &Tensor<2>) -> Tensor<2, Bool> {
+    /// Which rows break a limit further than `inputs` do, `[n, 1]`: what files rounded is no reason to stay where one is.
+    pub(crate) fn broken(&self, inputs: &Tensor<2>, rows: &Tensor<2>) -> Tensor<2, Bool> {
         let no_number = rows.clone().is_finite().all_dim(1).bool_not();
         match &self.limits {
             Some(limits) => {
-                let excess = limits.excess(rows).greater(limits.rounding(rows));
+                let least = limits.excess(inputs).max_pair(limits.rounding(rows));
+                let excess = limits.excess(rows).greater(least);
                 no_number.bool_or(excess.any_dim(1))
             }
             None => no_number,
@@ -204,11 +215,11 @@ impl Follower {
 impl Limits {
     /// Above 0 where a limit is broken, `[n, relations]`.
     fn excess(&self, rows: &Tensor<2>) -> Tensor<2> {
-        rows.clone().matmul(self.factors.clone()) - self.most.clone()
+        summed(rows, &self.factors) - self.most.clone()
     }
 
     fn rounding(&self, rows: &Tensor<2>) -> Tensor<2> {
-        let terms = rows.clone().abs().matmul(self.factors.clone().abs());
+        let terms = summed(&rows.clone().abs(), &self.factors.clone().abs());
         (terms + self.most.clone().abs()).mul_scalar(ROUNDING)
     }
 

@@ -17,10 +17,10 @@ impl Affine {
         sum
     }
 
-    /// Its value for a row.
+    /// Its value for a row; no number if the row has no such feature.
     pub fn of(&self, row: &[f32]) -> f64 {
-        self.constant
-            + self.terms.iter().map(|(f, factor)| factor * f64::from(row[*f])).sum::<f64>()
+        let value = |feature: usize| row.get(feature).map_or(f64::NAN, |value| f64::from(*value));
+        self.constant + self.terms.iter().map(|(f, factor)| factor * value(*f)).sum::<f64>()
     }
 
     fn add(&mut self, feature: usize, factor: f64) {
@@ -28,6 +28,12 @@ impl Affine {
             Some((_, sum)) => *sum += factor,
             None => self.terms.push((feature, factor)),
         }
+    }
+
+    /// `factor` times the sum, plus a number.
+    pub(crate) fn plus(&self, factor: f64, number: f64) -> Self {
+        let terms = self.terms.iter().map(|(feature, c)| (*feature, factor * c));
+        Self::new(factor * self.constant + number, terms)
     }
 
     /// With what a feature is in its place.
@@ -81,16 +87,31 @@ impl Relation {
         }
     }
 
-    /// By how much a row breaks it: what is above 0, or how far the feature is from what it should be.
+    /// By how much a row breaks it: what is above 0, or how far the feature is from what it should be; infinitely if that is
+    /// no number.
     pub fn broken_by(&self, row: &[f32]) -> f64 {
-        let away = |feature: &usize, value: f64| (f64::from(row[*feature]) - value).abs();
-        match self {
-            Self::AtMostZero(sum) => sum.of(row).max(0.0),
+        let away = |feature: &usize, value: f64| {
+            row.get(*feature).map_or(f64::NAN, |found| (f64::from(*found) - value).abs())
+        };
+        let by = match self {
+            Self::AtMostZero(sum) => sum.of(row),
             Self::Sum { feature, value } => away(feature, value.of(row)),
             Self::Ratio { feature, above, below, shift } => {
-                let apart = away(feature, shift + above.of(row) / below.of(row));
-                if apart.is_nan() { f64::INFINITY } else { apart }
+                away(feature, shift + above.of(row) / below.of(row))
             }
+        };
+        if by.is_nan() { f64::INFINITY } else { by.max(0.0) }
+    }
+
+    /// The size of what it compares in a row: that of its terms, or of the feature that follows.
+    pub fn size(&self, row: &[f32]) -> f64 {
+        let at = |feature: usize| row.get(feature).map_or(0.0, |value| f64::from(value.abs()));
+        match self {
+            Self::AtMostZero(sum) => {
+                let terms = sum.terms.iter().map(|(f, factor)| factor.abs() * at(*f)).sum::<f64>();
+                sum.constant.abs() + terms
+            }
+            Self::Sum { feature, .. } | Self::Ratio { feature, .. } => at(*feature),
         }
     }
 

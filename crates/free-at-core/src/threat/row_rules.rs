@@ -4,6 +4,7 @@ use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use super::feature_rules::{Direction, FeatureRules};
 use super::related_rows::RelatedRows;
+use super::relation::Relation;
 
 /// A multiple of a step that rounding moved, by a few units of single precision, is still one.
 const ROUNDING: f64 = 2e-6;
@@ -27,8 +28,13 @@ struct Steps {
 }
 
 impl RowRules {
-    /// The rules, with those groups of categories that are not frozen.
-    pub(crate) fn new(rules: &FeatureRules, groups: &[&[usize]], device: &Device) -> Self {
+    /// The rules, with these relations, and those groups of categories that are not frozen.
+    pub(crate) fn new(
+        rules: &FeatureRules,
+        relations: &[Relation],
+        groups: &[&[usize]],
+        device: &Device,
+    ) -> Self {
         let features = rules.features();
         let row = |of: &dyn Fn(usize) -> f32| {
             let values: Vec<f32> = (0..features).map(of).collect();
@@ -44,7 +50,6 @@ impl RowRules {
             stepped: row(&|feature| f32::from(rules.step(feature).is_some())).bool(),
         });
         let categories = (!groups.is_empty()).then(|| Categories::new(groups, features, device));
-        let relations = rules.relations();
         let related =
             (!relations.is_empty()).then(|| RelatedRows::new(relations, features, device));
         Self { barred, steps, categories, related }

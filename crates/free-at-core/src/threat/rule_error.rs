@@ -67,6 +67,17 @@ pub enum RuleError {
         feature: usize,
     },
 
+    /// A limit of a ratio.
+    #[error(
+        "relation {relation} (from 0 on) limits feature {feature}, which is a ratio: limit its numerator by its denominator"
+    )]
+    RatioLimited {
+        /// The position of the relation.
+        relation: usize,
+        /// The feature.
+        feature: usize,
+    },
+
     /// A feature that follows from others twice, or has another rule too.
     #[error(
         "feature {feature} follows from others: it can have no second such relation, direction, step or category"
@@ -77,8 +88,12 @@ pub enum RuleError {
     },
 
     /// A row that breaks a relation before anybody has moved it.
-    #[error("the row breaks relation {relation} (from 0 on) by {by} without an attack")]
+    #[error(
+        "sample {sample} breaks relation {relation} (from 0 on) by {by} without an attack: leave the relation, or the sample, out"
+    )]
     BrokenBefore {
+        /// The sample's position in the data.
+        sample: usize,
         /// The position of the relation.
         relation: usize,
         /// By how much, in the unit of the features.

@@ -208,7 +208,8 @@ impl ThreatModel {
                 for feature in rules.relations().iter().filter_map(Relation::follows) {
                     scale.get_or_insert_with(|| vec![1.0; features])[feature] = 0.0;
                 }
-                (bounds, scale, Some(RowRules::new(rules, &free, &device)))
+                let relations = self.with_bounds_of_sums(rules.relations());
+                (bounds, scale, Some(RowRules::new(rules, &relations, &free, &device)))
             }
             None => (self.bounds.clone(), self.scale.clone(), None),
         };
@@ -225,6 +226,19 @@ impl ThreatModel {
             None => None,
         };
         Ok(PerturbationSet::new(self.norm, self.epsilon.value(), bounds, scale, rules))
+    }
+
+    /// The relations, and that what is a sum of others stays within its bounds: a limit of those others.
+    fn with_bounds_of_sums(&self, relations: &[Relation]) -> Vec<Relation> {
+        let ends = |relation: &Relation| {
+            let Relation::Sum { feature, value } = relation else { return Vec::new() };
+            let (low, high) = self.bounds.of_feature(*feature);
+            let above = high.is_finite().then(|| value.plus(1.0, -f64::from(high)));
+            let below = low.is_finite().then(|| value.plus(-1.0, f64::from(low)));
+            above.into_iter().chain(below).map(Relation::AtMostZero).collect()
+        };
+        let limits: Vec<Relation> = relations.iter().flat_map(ends).collect();
+        relations.iter().cloned().chain(limits).collect()
     }
 
     /// Bounds and scale with which each free category may go all the way from 0 to 1 and back, whatever

@@ -98,8 +98,9 @@ impl<C: Trainable<D>, const D: usize> Probe<C, D> {
         let Some((first, count)) = self.turn(model, batch.len(), pass) else { return Ok(None) };
         let inputs = batch.inputs().slice_dim(0, ..count);
         let truth = batch.untargeted().first(count);
-        if !self.trusted.swap(true, Ordering::Relaxed) {
+        if !self.trusted.load(Ordering::Relaxed) {
             check_device(&inputs)?;
+            self.trusted.store(true, Ordering::Relaxed);
         }
         let frozen = FrozenModel::new(model);
         let draws = Draws::new(self.seed, (first..first + count as u64).collect());
