@@ -1,6 +1,6 @@
 //! An evolutionary search, for tables.
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use free_at_core::{
     Access, Attack, AttackParameters, AttackTask, Draws, Error, Norm, Objective, Pace, Search,
     Turn, Visit, drive,
@@ -123,7 +123,7 @@ impl<const D: usize> Attack<D> for Moeva {
             shape: task.inputs().dims(),
             mutated: 1.0 / free.max(1.0),
             population: rows.reshape([n, 1, features]),
-            margins: Tensor::zeros([n, 1], &task.inputs().device()),
+            margins: Tensor::zeros([n, 1], (&task.inputs().device(), DType::F32)),
             born: Vec::new(),
             child: 0,
         };
@@ -201,8 +201,10 @@ impl<const D: usize> Evolution<'_, D> {
             }));
         }
         let device = task.inputs().device();
-        let on_device =
-            |values| Tensor::<2>::from_data(TensorData::new(values, [n, features]), &device);
+        let on_device = |values| {
+            let data = TensorData::new(values, [n, features]);
+            Tensor::<2>::from_data(data, (&device, DType::F32))
+        };
         let child = mother.mask_where(on_device(taken).bool(), father);
         let mut shape = self.shape;
         shape[0] = n;

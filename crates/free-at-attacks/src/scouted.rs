@@ -1,6 +1,6 @@
 //! APGD-T and FAB-T towards the classes that a few steps come nearest to.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 use free_at_core::{Attack, AttackParameters, AttackTask, Error, Goal, Norm, Objective, Target};
 use serde::{Deserialize, Serialize};
 
@@ -205,7 +205,7 @@ impl<'t, 'a, const D: usize> Field<'t, 'a, D> {
         let leaves = |at: usize| self.task.stops() && self.fooled[at];
         let here: Vec<usize> = (0..self.task.len()).filter(|at| !leaves(*at)).collect();
         if here.is_empty() {
-            return Ok(Tensor::full([self.task.len()], f32::MIN, &device));
+            return Ok(Tensor::full([self.task.len()], f32::MIN, (&device, DType::F32)));
         }
         let indices: Vec<i64> = here.iter().map(|&at| at as i64).collect();
         let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &device);
@@ -217,7 +217,7 @@ impl<'t, 'a, const D: usize> Field<'t, 'a, D> {
         let no_number = margin.clone().is_finite().bool_not();
         let margin = margin.mask_fill(no_number, f32::MIN);
         // Each sample is put once, and adding to zero is exact.
-        let margins = Tensor::<1>::zeros([self.task.len()], &device);
+        let margins = Tensor::<1>::zeros([self.task.len()], (&device, DType::F32));
         let margins = margins.select_assign(0, indices.clone(), margin, IndexingUpdateOp::Add);
         // Of those that were fooled before, what did it stays.
         let mut places: Vec<i64> = (0..self.task.len() as i64).collect();

@@ -108,7 +108,7 @@ fn stands<C: BoundedClassifier<D>, const D: usize>(
     let mut each = [1; D];
     each[0] = samples.len();
     let shares: Vec<f32> = shares.iter().map(|&share| share as f32).collect();
-    let shares = Tensor::<1>::from_data(shares.as_slice(), &device).reshape(each);
+    let shares = Tensor::<1>::from_data(shares.as_slice(), (&device, DType::F32)).reshape(each);
     let Some([lower, upper]) = allowed.corners(&inputs, &shares) else {
         return Ok(vec![false; samples.len()]);
     };

@@ -1,7 +1,7 @@
 //! Whether a device computes an attack whose result is known.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 
 use super::ascent::Ascent;
 use super::task::AttackTask;
@@ -52,7 +52,9 @@ pub fn check_device<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
     // Weights of both signs, none near 0.
     let weight = |at: usize| if (at * 7 + at / 3) % 5 < 2 { -0.5f32 } else { 0.25 };
     let weights: Vec<f32> = (0..features).flat_map(|at| [weight(at), -weight(at)]).collect();
-    let weights = Tensor::<1>::from_data(weights.as_slice(), &device).reshape([features, 2]);
+    // In single precision, whatever the device's own is.
+    let float = (&device, DType::F32);
+    let weights = Tensor::<1>::from_data(weights.as_slice(), float).reshape([features, 2]);
     let model = FrozenModel::new(&Known { weights });
 
     let signs: Vec<i64> = (0..n as i64).map(|row| row % 2).collect();
@@ -64,7 +66,7 @@ pub fn check_device<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
             (0..features).map(move |at| sign * size(weight(at)))
         };
         let values: Vec<f32> = (0..n).flat_map(row).collect();
-        Tensor::<1>::from_data(values.as_slice(), &device).reshape(shape)
+        Tensor::<1>::from_data(values.as_slice(), float).reshape(shape)
     };
     let apart = |found: Tensor<D>, expected: Tensor<D>, what: &'static str| {
         let apart = (found - expected).abs().max();
@@ -75,7 +77,7 @@ pub fn check_device<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
         }
     };
 
-    let start = inputs.clone().without_autodiff().zeros_like();
+    let start = inputs.clone().without_autodiff().zeros_like().cast(FloatDType::F32);
     let found = model.input_gradient(start.clone(), &goal(), Objective::Margin)?.gradient;
     apart(found, known(&|weight| 2.0 * weight), "a gradient")?;
     let threat = ThreatModel::linf(Epsilon::unit(EPSILON)).with_bounds(Bounds::None);
