@@ -26,8 +26,6 @@ use crate::parameters::name;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Capgd {
     apgd: Apgd,
-    steps: usize,
-    restarts: usize,
 }
 
 impl Default for Capgd {
@@ -39,30 +37,25 @@ impl Default for Capgd {
 impl Capgd {
     /// Ten steps from the row, and ten from a random start.
     pub fn new() -> Self {
-        Self::of(10, 2)
-    }
-
-    fn of(steps: usize, restarts: usize) -> Self {
-        let apgd = Apgd::ce().with_steps(steps).with_restarts(restarts).with_compaction();
-        Self { apgd, steps, restarts }
+        Self { apgd: Apgd::ce().with_compaction() }.with_steps(10).with_restarts(2)
     }
 
     /// How many steps; at least 1. Default: 10.
     #[must_use]
     pub fn with_steps(self, steps: usize) -> Self {
-        Self::of(steps, self.restarts)
+        Self { apgd: self.apgd.with_steps(steps) }
     }
 
     /// How many runs, of which the first starts at the row; at least 1. Default: 2.
     #[must_use]
     pub fn with_restarts(self, restarts: usize) -> Self {
-        Self::of(self.steps, restarts)
+        Self { apgd: self.apgd.with_restarts(restarts) }
     }
 }
 
 impl AttackParameters for Capgd {
     fn name(&self) -> String {
-        name("capgd", self.steps, self.restarts, Default::default())
+        name("capgd", self.apgd.steps(), self.apgd.restarts(), Default::default())
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -1,10 +1,10 @@
 //! What holds against every attack, proved.
 
+mod batches;
 mod bound;
 mod certify;
 mod confidence;
 mod intervals;
-mod labels;
 mod report;
 mod smoothing;
 

@@ -120,7 +120,6 @@ impl<const D: usize> Attack<D> for Moeva {
         let free = free.sum().try_into_scalar::<f32>().map_err(Error::unreadable)?;
         let evolution = Evolution {
             attack: self,
-            shape: task.inputs().dims(),
             mutated: 1.0 / free.max(1.0),
             population: rows.reshape([n, 1, features]),
             margins: Tensor::zeros([n, 1], (&task.inputs().device(), DType::F32)),
@@ -132,9 +131,8 @@ impl<const D: usize> Attack<D> for Moeva {
 }
 
 /// One run at work.
-struct Evolution<'a, const D: usize> {
+struct Evolution<'a> {
     attack: &'a Moeva,
-    shape: [usize; D],
     /// How often a feature of a child is mutated.
     mutated: f32,
     /// `[n, members, features]`, and how near each is to fooling the model, `[n, members]`.
@@ -146,8 +144,8 @@ struct Evolution<'a, const D: usize> {
     child: usize,
 }
 
-impl<const D: usize> Evolution<'_, D> {
-    fn ask(
+impl Evolution<'_> {
+    fn ask<const D: usize>(
         &self,
         task: &AttackTask<'_, D>,
         adversarial: Tensor<D>,
@@ -181,7 +179,7 @@ impl<const D: usize> Evolution<'_, D> {
     }
 
     /// A child of each sample, before it is taken back to what is allowed.
-    fn child(&self, task: &AttackTask<'_, D>, draws: &Draws) -> Tensor<D> {
+    fn child<const D: usize>(&self, task: &AttackTask<'_, D>, draws: &Draws) -> Tensor<D> {
         let [n, _, features] = self.population.dims();
         let drawn = draws.units(7 + 3 * features);
         let column = |at: usize| drawn.iter().map(|row| row[at]).collect::<Vec<f32>>();
@@ -206,9 +204,7 @@ impl<const D: usize> Evolution<'_, D> {
             Tensor::<2>::from_data(data, (&device, DType::F32))
         };
         let child = mother.mask_where(on_device(taken).bool(), father);
-        let mut shape = self.shape;
-        shape[0] = n;
-        let allowed = task.allowed();
+        let (shape, allowed) = (task.inputs().dims(), task.allowed());
         let moved = on_device(moves).reshape(shape).mul_scalar(2.0 * allowed.epsilon());
         let delta = child.reshape(shape) + allowed.from_units(moved) - task.inputs().clone();
         task.moved(&allowed.project(task.inputs(), allowed.only_free(delta)))
@@ -231,7 +227,7 @@ impl<const D: usize> Evolution<'_, D> {
     }
 }
 
-impl<const D: usize> Search<D> for Evolution<'_, D> {
+impl<const D: usize> Search<D> for Evolution<'_> {
     fn begin(&mut self, task: &AttackTask<'_, D>) -> Result<Option<Visit<D>>, Error> {
         let (margins, visit) = self.ask(task, task.moved(&task.inputs().zeros_like()))?;
         self.margins = margins;

@@ -7,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::apgd::Apgd;
 use crate::apgd_t::ApgdT;
 use crate::fab_t::FabT;
-use crate::likely_classes::{check_targets, enough_classes};
+use crate::likely_classes::check_targets;
 use crate::parameters::check_range;
 
 /// APGD-T and FAB-T at two fifths of their gradients: ten steps of APGD-T towards each of its targets, then all of it, and of
 /// FAB-T, towards the three classes that those came nearest to, by the margin.
 ///
 /// Both spend most of what they cost on samples that withstand everything, and most of that towards classes that are out of
-/// reach. On the networks of the tests, and on some trained to have misleading gradients, nothing that the whole of both breaks
-/// was missed with three classes, nor with two (docs/benchmarks.md has the numbers); the likeliest classes by the clean
-/// logits do miss some. It is no published attack: [`AutoAttack::lean`](crate::AutoAttack::lean) is the ensemble with it.
+/// reach. From the same random starts nothing that the whole of both breaks on the networks of the tests was missed with three
+/// classes, while the three likeliest by the clean logits do miss some; starts of its own lose or win a sample or two at the edge,
+/// as another seed of both does (docs/benchmarks.md has the numbers). It is no published attack:
+/// [`AutoAttack::lean`](crate::AutoAttack::lean) is the ensemble with it.
 ///
 /// ```
 /// use free_at_attacks::Scouted;
@@ -118,8 +119,7 @@ impl AttackParameters for Scouted {
     }
 
     fn check_classes(&self, classes: usize, targeted: bool) -> Result<(), Error> {
-        self.targeted.check_classes(classes, targeted)?;
-        enough_classes(self.targeted.targets(), classes, targeted)
+        self.targeted.check_classes(classes, targeted)
     }
 }
 

@@ -9,8 +9,8 @@ use free_at_core::{
     Batch, BoundedClassifier, Error, Interval, PerturbationSet, precision_of, rows,
 };
 
+use super::batches::{classes_of, each_batch, labels_of};
 use super::intervals::{IntervalReport, Intervals};
-use super::labels::{classes_of, labels_of};
 use super::report::CertifiedSample;
 use crate::error::EvaluationError;
 use crate::evaluation::read_bools;
@@ -19,8 +19,9 @@ impl Intervals {
     /// The certificate of every sample, a batch of the loader at a time.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check); [`Error::Precision`] for a model that is not in single precision; [`Error::EmptyBatch`] for no sample, [`Error::Label`] for a label that the model has
-    /// no logit for; those of the loader, the model and the device. All are [`EvaluationError::Core`].
+    /// Those of [`check`](Self::check); [`Error::Precision`] for a model that is not in single precision; [`Error::EmptyBatch`]
+    /// for no sample, [`Error::Label`] for a label that the model has no logit for, [`Error::Unsupported`] for numbers in place of
+    /// classes; those of the loader, the model and the device. All are [`EvaluationError::Core`].
     pub fn certify<C: BoundedClassifier<D> + Module + 'static, const D: usize>(
         &self,
         model: &C,
@@ -33,14 +34,10 @@ impl Intervals {
             return Err(Error::Precision { found: format!("{found:?}") }.into());
         }
         let (model, start) = (model.valid(), Instant::now());
-        let (mut samples, mut forward_passes) = (Vec::new(), 0);
-        for batch in test.iter() {
-            let first = samples.len();
-            samples.extend(self.certify_batch(&model, &batch?, first, &mut forward_passes)?);
-        }
-        if samples.is_empty() {
-            return Err(Error::EmptyBatch.into());
-        }
+        let mut forward_passes = 0;
+        let samples = each_batch(test, |batch, first| {
+            self.certify_batch(&model, batch, first, &mut forward_passes)
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         Ok(IntervalReport { settings: self.clone(), samples, forward_passes, seconds })
     }

@@ -7,8 +7,8 @@ use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
 use free_at_core::{Batch, Classifier, Draws, Error, FrozenModel, Goal, rows};
 
+use super::batches::{classes_of, each_batch, labels_of};
 use super::confidence::{lower_bound, normal_quantile};
-use super::labels::{classes_of, labels_of};
 use super::report::CertifiedSample;
 use super::smoothing::{Smoothing, SmoothingReport};
 use crate::error::EvaluationError;
@@ -26,15 +26,7 @@ impl Smoothing {
     ) -> Result<SmoothingReport, EvaluationError> {
         self.check()?;
         let (frozen, start) = (FrozenModel::new(model), Instant::now());
-        let mut samples = Vec::new();
-        for batch in test.iter() {
-            let batch = batch?;
-            let first = samples.len();
-            samples.extend(self.certify_batch(&frozen, &batch, first)?);
-        }
-        if samples.is_empty() {
-            return Err(Error::EmptyBatch.into());
-        }
+        let samples = each_batch(test, |batch, first| self.certify_batch(&frozen, batch, first))?;
         Ok(SmoothingReport {
             settings: self.clone(),
             samples,

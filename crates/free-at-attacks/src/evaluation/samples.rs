@@ -171,13 +171,6 @@ impl Samples {
         (0..self.len()).filter(|&sample| self.clean[sample] == Clean::Right).collect()
     }
 
-    /// What is wanted of numbers.
-    fn beyond(&self, samples: &[usize], device: &Device) -> Goal {
-        let (all, tolerance) = self.numbers.as_ref().map_or((&[][..], 0.0), |(all, t)| (all, *t));
-        let numbers: Vec<f32> = samples.iter().map(|&sample| all[sample]).collect();
-        Goal::beyond(Tensor::from_data(numbers.as_slice(), (device, DType::F32)), tolerance)
-    }
-
     /// The numbers in place of classes, and their tolerance, as bytes.
     pub(crate) fn numbers(&self) -> Vec<u8> {
         let Some((numbers, tolerance)) = &self.numbers else { return Vec::new() };
@@ -208,10 +201,14 @@ impl Samples {
             let classes: Vec<i64> = samples.iter().map(|&sample| of[sample]).collect();
             Tensor::<1, Int>::from_data(classes.as_slice(), device)
         };
-        let goal = match &self.target {
-            _ if self.numbers.is_some() => self.beyond(samples, device),
-            Some(target) => Goal::targeted(classes(&self.truth), classes(target))?,
-            None => Goal::untargeted(classes(&self.truth)),
+        let goal = match (&self.numbers, &self.target) {
+            (Some((numbers, tolerance)), _) => {
+                let numbers: Vec<f32> = samples.iter().map(|&sample| numbers[sample]).collect();
+                let numbers = Tensor::from_data(numbers.as_slice(), (device, DType::F32));
+                Goal::beyond(numbers, *tolerance)
+            }
+            (None, Some(target)) => Goal::targeted(classes(&self.truth), classes(target))?,
+            (None, None) => Goal::untargeted(classes(&self.truth)),
         };
         let keys = samples.iter().map(|&sample| sample as u64).collect();
         let draws = Draws::new(self.seed, keys).for_attack(attack as u64).for_restart(run);

@@ -8,6 +8,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use crate::error::Error;
 use crate::threat::bounds::Bounds;
 use crate::threat::goal::Goal;
+use crate::threat::numbers::Numbers;
 
 /// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
 ///
@@ -38,7 +39,7 @@ pub struct Batch<const D: usize> {
     /// A second class of each sample, and what it counts.
     mixed: Option<(Tensor<1, Int>, f32)>,
     /// What an answer should be, in place of a class, and how far it may be from it.
-    numbers: Option<(Tensor<1>, f64)>,
+    numbers: Option<Numbers>,
 }
 
 impl<const D: usize> Batch<D> {
@@ -96,13 +97,14 @@ impl<const D: usize> Batch<D> {
             return Err(Error::Tolerance { value: tolerance });
         }
         let labels = Tensor::<1, Int>::zeros(numbers.dims(), &numbers.device());
-        let numbers = numbers.cast(FloatDType::F32);
-        Ok(Self { numbers: Some((numbers, tolerance)), ..Self::new(inputs, labels)? })
+        let values = numbers.cast(FloatDType::F32);
+        let numbers = Some(Numbers { values, tolerance });
+        Ok(Self { numbers, ..Self::new(inputs, labels)? })
     }
 
     /// What the answers should be, `[n]`, and how far they may be from it, in a batch [of numbers](Self::of_numbers).
     pub fn numbers(&self) -> Option<(Tensor<1>, f64)> {
-        self.numbers.clone()
+        self.numbers.as_ref().map(|numbers| (numbers.values.clone(), numbers.tolerance))
     }
 
     /// The logits as metrics of classes want them.
@@ -216,13 +218,11 @@ impl<const D: usize> Batch<D> {
 
     /// What an untargeted attack wants of the batch: any answer but the labels.
     pub fn untargeted(&self) -> Goal {
-        if let Some((numbers, tolerance)) = &self.numbers {
-            return Goal::beyond(numbers.clone(), *tolerance);
-        }
         let goal = Goal::untargeted(self.labels());
-        match self.classes {
-            Some(classes) => goal.among(classes),
-            None => goal,
+        match (&self.numbers, self.classes) {
+            (Some(numbers), _) => goal.of_numbers(numbers.clone()),
+            (None, Some(classes)) => goal.among(classes),
+            (None, None) => goal,
         }
     }
 
@@ -310,9 +310,7 @@ impl<const D: usize> Batch<D> {
             inputs: self.inputs.to_device(device),
             labels: self.labels.to_device(device),
             mixed: self.mixed.map(|(labels, share)| (labels.to_device(device), share)),
-            numbers: self
-                .numbers
-                .map(|(numbers, tolerance)| (numbers.to_device(device), tolerance)),
+            numbers: self.numbers.map(|numbers| numbers.moved_to(device)),
             ..self
         }
     }

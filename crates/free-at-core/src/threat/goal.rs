@@ -41,8 +41,13 @@ impl Goal {
     pub fn beyond(truth: Tensor<1>, tolerance: f64) -> Self {
         let device = truth.device().without_autodiff();
         let goal = Self::untargeted(Tensor::zeros(truth.dims(), &device));
-        let values = truth.without_autodiff();
-        Self { numbers: Some(Numbers { values, tolerance }), ..goal }
+        goal.of_numbers(Numbers { values: truth, tolerance })
+    }
+
+    /// The same, of numbers in place of the labels.
+    pub(crate) fn of_numbers(self, numbers: Numbers) -> Self {
+        let values = numbers.values.without_autodiff();
+        Self { numbers: Some(Numbers { values, ..numbers }), ..self }
     }
 
     /// Whether it is about numbers.

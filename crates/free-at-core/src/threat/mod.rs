@@ -8,6 +8,7 @@ pub(crate) mod norm;
 pub(crate) mod numbers;
 pub(crate) mod objective;
 pub(crate) mod perturbation_set;
+mod possible_inputs;
 pub(crate) mod related_rows;
 pub(crate) mod relation;
 pub(crate) mod row_rules;

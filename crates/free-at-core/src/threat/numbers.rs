@@ -1,6 +1,6 @@
 //! Numbers in place of classes: regression.
 
-use burn::tensor::{Bool, Int, Tensor};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
 /// The number that belongs to each sample, `[n]`, and how far an answer may be from it.
 #[derive(Debug, Clone)]
@@ -13,6 +13,10 @@ impl Numbers {
     pub(crate) fn select(&self, positions: &Tensor<1, Int>) -> Self {
         let values = self.values.clone().select(0, positions.clone());
         Self { values, tolerance: self.tolerance }
+    }
+
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
+        Self { values: self.values.to_device(device), ..self }
     }
 
     /// Which answers, `[n, 1]`, are near enough, `[n]`; none that is no number.

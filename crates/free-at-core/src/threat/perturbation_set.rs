@@ -4,17 +4,9 @@ use burn::tensor::Tensor;
 
 use super::norm::geometry::{Ball, Geometry, Radius};
 use super::norm::{Norm, with_norm};
-use super::related_rows::RelatedRows;
 use super::row_rules::RowRules;
 use super::scale::{Scale, from_units, frozen, in_units};
 use crate::draws::Draws;
-
-/// Steps of whole features that a row takes back where they broke a limit between features.
-const STEPS_BACK: usize = 2;
-/// Of the way to a row that cannot be, from the shortest on.
-const SHARES: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
-/// What single precision may be off where a feature is computed from others.
-const OF_FOLLOWERS: f64 = 4.0 * f32::EPSILON as f64;
 
 #[derive(Debug, Clone)]
 pub(crate) enum InputBounds<const D: usize> {
@@ -32,10 +24,10 @@ pub(crate) enum InputBounds<const D: usize> {
 #[derive(Debug, Clone)]
 pub struct PerturbationSet<const D: usize> {
     norm: Norm,
-    epsilon: f64,
+    pub(super) epsilon: f64,
     bounds: InputBounds<D>,
-    scale: Option<Scale<D>>,
-    rules: Option<RowRules>,
+    pub(super) scale: Option<Scale<D>>,
+    pub(super) rules: Option<RowRules>,
 }
 
 impl<const D: usize> PerturbationSet<D> {
@@ -96,41 +88,27 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// The lowest and the highest value that each feature of each input may have, `[n, …]` each, with so many shares of the
-    /// budget, `[n, 1, …]`, from 0 to 1: the corners of a box around all that is allowed then. In L0, where nothing but the
-    /// bounds limits a feature, nothing.
+    /// budget, `[n, 1, …]`, from 0 to 1: the corners of a box around all that is allowed then. Nothing in L0, where nothing but the
+    /// bounds limits a feature, and where features follow from others.
     pub fn corners(&self, inputs: &Tensor<D>, shares: &Tensor<D>) -> Option<[Tensor<D>; 2]> {
         const ROUNDING: f64 = 2.0 * f32::EPSILON as f64; // of x ± ε itself
-        if self.norm == Norm::L0 {
+        if self.norm == Norm::L0 || self.rules.as_ref().is_some_and(RowRules::has_followers) {
             return None;
         }
         let whole = self.from_units(inputs.ones_like().mul_scalar(self.epsilon));
-        let furthest = whole.clone() * shares.clone();
-        let furthest = match self.rules.as_ref().and_then(RowRules::in_categories) {
-            // A free category is free with any budget.
-            Some(categories) => {
-                let shape = furthest.dims();
-                let mut row = [1; D];
-                row[1..].copy_from_slice(&shape[1..]);
-                furthest.mask_where(categories.reshape(row).expand(shape), whole)
+        let furthest = self.on_rows(whole.clone() * shares.clone(), |rules, rows| {
+            match rules.in_categories() {
+                // A free category is free with any budget.
+                Some(free) => {
+                    rows.clone().mask_where(free.expand(rows.dims()), whole.flatten(1, D - 1))
+                }
+                None => rows,
             }
-            None => furthest,
-        };
+        });
         let slack = self.only_free(inputs.clone().abs() + furthest.clone()).mul_scalar(ROUNDING);
         let (fall, rise) = (self.one_way(furthest.clone().neg()), self.one_way(furthest));
         let low = self.clamp(inputs.clone() + fall - slack.clone());
-        let high = self.clamp(inputs.clone() + rise + slack);
-        Some(match self.rules.as_ref().and_then(RowRules::related) {
-            Some(related) => {
-                let shape = low.dims();
-                let open = |corner: Tensor<D>, end| {
-                    let follows =
-                        related.follow().expand([shape[0], shape.iter().skip(1).product()]);
-                    corner.flatten::<2>(1, D - 1).mask_fill(follows, end).reshape(shape)
-                };
-                [open(low, f32::NEG_INFINITY), open(high, f32::INFINITY)]
-            }
-            None => [low, high],
-        })
+        Some([low, self.clamp(inputs.clone() + rise + slack)])
     }
 
     /// The size of the largest perturbation that the input bounds leave each input, `[n, 1, …]`; nothing where there are
@@ -260,144 +238,18 @@ impl<const D: usize> PerturbationSet<D> {
         self.project_to_bounds(inputs, self.on_rows(delta, RowRules::turned))
     }
 
-    /// `adversarial` with the [rules for features](crate::FeatureRules) kept: nothing moved the wrong way,
-    /// features with a step at whole steps from the input, and of each group of categories the largest
-    /// at 1 and the others at 0 (of equals the input's own). The adversarial example itself without rules.
-    ///
-    /// For L∞ it is the nearest such row within ε and the bounds, otherwise steps are rounded towards the
-    /// input, which stays within ε. Gradients are meant to pass straight through.
-    pub fn snap(&self, inputs: &Tensor<D>, adversarial: Tensor<D>) -> Tensor<D> {
-        let Some(rules) = &self.rules else { return adversarial };
-        let adversarial = match rules.related() {
-            Some(related) => self.near(related, inputs, adversarial),
-            None => adversarial,
-        };
-        let flat = |rows: Tensor<D>| rows.flatten::<2>(1, D - 1);
-        let room = self.reach(inputs).map(|ball| {
-            let [low, high] = match self.room(inputs) {
-                Some((low, high)) => [low.max_pair(ball.clone().neg()), high.min_pair(ball)],
-                None => [ball.clone().neg(), ball],
-            };
-            rules.narrowed([flat(low), flat(high)])
-        });
-        let start = flat(inputs.clone());
-        let Some(related) = rules.related() else {
-            let snapped = rules.snap(&start, flat(adversarial), room);
-            return self.clamp(snapped.reshape(inputs.dims()));
-        };
-        // Where whole numbers or a ratio leave no such row, one on the way to it; the last is the input.
-        let way = flat(adversarial) - start.clone();
-        SHARES
-            .into_iter()
-            .fold(start.clone(), |found, share| {
-                let moved = start.clone() + way.clone().mul_scalar(share);
-                let mut snapped = rules.snap(&start, moved, room.clone());
-                for _ in 0..STEPS_BACK {
-                    snapped = rules.stepped(&start, snapped, room.as_ref());
-                }
-                let derived = related.derived(flat(self.clamp(snapped.reshape(inputs.dims()))));
-                let inside = flat(self.clamp(derived.clone().reshape(inputs.dims())));
-                let rounding = derived.clone().abs().mul_scalar(OF_FOLLOWERS);
-                let outside = (inside.clone() - derived).abs().greater(rounding).any_dim(1);
-                let broken = related.broken(&start, &inside).bool_or(outside);
-                inside.mask_where(broken.expand(found.dims()), found)
-            })
-            .reshape(inputs.dims())
-    }
-
-    /// The rows that keep the relations between features, but for whole steps and categories: projected onto these and the
-    /// bounds in turn, then, on the line to the input, into the ball and to where every limit holds.
-    fn near(&self, related: &RelatedRows, inputs: &Tensor<D>, rows: Tensor<D>) -> Tensor<D> {
-        const ROUNDS: usize = 3;
-        let (shape, start) = (inputs.dims(), inputs.clone().flatten::<2>(1, D - 1));
-        let weights = self.weights(related, &start);
-        let reach = self.measure(rows.clone() - inputs.clone()).clamp_min(self.epsilon);
-        let mut rows = rows;
-        for _ in 0..ROUNDS {
-            let nearer = related.projected(rows.flatten(1, D - 1), &weights).reshape(shape);
-            rows = self.clamp(inputs.clone() + self.one_way(nearer - inputs.clone()));
-        }
-        let delta = rows - inputs.clone();
-        let size = self.measure(delta.clone()).clamp_min(f32::MIN_POSITIVE);
-        let delta = delta * (reach / size).clamp_max(1.0);
-        let rows = (inputs.clone() + delta.clone()).flatten(1, D - 1);
-        match related.share(&start, &rows) {
-            Some(share) => {
-                let rows = start.clone() + delta.flatten::<2>(1, D - 1) * share;
-                rows.reshape(shape)
-            }
-            None => rows.reshape(shape),
-        }
-    }
-
-    /// How easily each feature moves, `[1, features]`: the square of its scale, 0 for categories and what follows from others.
-    fn weights(&self, related: &RelatedRows, rows: &Tensor<2>) -> Tensor<2> {
-        let each = match &self.scale {
-            Some(scale) => scale.each.clone().flatten::<2>(1, D - 1),
-            None => rows.clone().slice_dim(0, 0..1).ones_like(),
-        };
-        let weights = related.chosen(each.square());
-        match self.rules.as_ref().and_then(RowRules::in_categories) {
-            Some(categories) => weights.mask_fill(categories, 0.0),
-            None => weights,
-        }
-    }
-
     /// A perturbation without what features do that follow from others.
     pub fn chosen(&self, delta: Tensor<D>) -> Tensor<D> {
-        match self.rules.as_ref().and_then(RowRules::related) {
-            Some(related) => {
-                let shape = delta.dims();
-                related.chosen(delta.flatten(1, D - 1)).reshape(shape)
-            }
-            None => delta,
-        }
+        self.on_rows(delta, |rules, delta| rules.chosen(delta))
     }
 
     /// The gradient, found at `seen`, in what an adversary chooses: that in features that follow from others is passed on
     /// to those.
     pub fn pulled_back(&self, seen: &Tensor<D>, gradient: Tensor<D>) -> Tensor<D> {
-        match self.rules.as_ref().and_then(RowRules::related) {
-            Some(related) => {
-                let (shape, rows) = (gradient.dims(), seen.clone().flatten(1, D - 1));
-                related.pulled_back(&rows, gradient.flatten(1, D - 1)).reshape(shape)
-            }
+        self.on_rows(gradient, |rules, gradient| match rules.related() {
+            Some(related) => related.pulled_back(&seen.clone().flatten(1, D - 1), gradient),
             None => gradient,
-        }
-    }
-
-    /// `adversarial` with each feature at a whole multiple of 1 / `levels`, no further from the input
-    /// than ε or than it was: for L∞ the nearest such multiple, otherwise the next one towards the input.
-    /// Frozen features stay as they are.
-    ///
-    /// Meant for inputs that are such multiples themselves. One that is not may have none near
-    /// enough; the result then is outside the ball, and an evaluation does not count it.
-    pub fn quantized(&self, inputs: &Tensor<D>, adversarial: Tensor<D>, levels: f64) -> Tensor<D> {
-        const ROUNDING: f64 = 1e-3; // of a level: a multiple that rounding moved is still one
-        let floor = |x: Tensor<D>| x.mul_scalar(levels).add_scalar(ROUNDING).floor();
-        let ceil = |x: Tensor<D>| x.mul_scalar(levels).sub_scalar(ROUNDING).ceil();
-        let nearest = adversarial.clone().mul_scalar(levels).round();
-        let moved = match self.reach(inputs) {
-            Some(ball) => {
-                let reach = ball.max_pair((adversarial.clone() - inputs.clone()).abs());
-                let (low, high) = (inputs.clone() - reach.clone(), inputs.clone() + reach);
-                nearest.max_pair(ceil(low)).min_pair(floor(high))
-            }
-            None => {
-                let rises = adversarial.clone().greater(inputs.clone());
-                let falls = adversarial.clone().lower(inputs.clone());
-                let towards = nearest.mask_where(rises, floor(adversarial.clone()));
-                towards.mask_where(falls, ceil(adversarial.clone()))
-            }
-        };
-        let moved = self.clamp(moved.div_scalar(levels));
-        match self.scale() {
-            Some(scale) => {
-                let frozen = scale.clone().equal_scalar(0.0).expand(inputs.dims());
-                moved.mask_where(frozen, inputs.clone())
-            }
-            None => moved,
-        }
+        })
     }
 
     /// The size of each sample's perturbation as the threat model measures it, `[n, 1, …]`.
@@ -412,7 +264,7 @@ impl<const D: usize> PerturbationSet<D> {
     }
 
     /// How far each feature may move in the ball, `[n, …]`, where that does not depend on the others.
-    fn reach(&self, inputs: &Tensor<D>) -> Option<Tensor<D>> {
+    pub(super) fn reach(&self, inputs: &Tensor<D>) -> Option<Tensor<D>> {
         with_norm!(self.norm, N => N::reach(&self.ball(&Radius::All(self.epsilon)), inputs))
     }
 

@@ -16,8 +16,8 @@ pub(crate) struct RelatedRows {
     limits: Option<Limits>,
     /// What follows from others, in the order in which it can be computed.
     followers: Vec<Follower>,
-    /// 1 for a feature that follows from others, `[1, features]`.
-    follows: Tensor<2>,
+    /// 0 for a feature that follows from others, otherwise 1, `[1, features]`.
+    chosen: Tensor<2>,
 }
 
 #[derive(Debug, Clone)]
@@ -30,8 +30,7 @@ struct Limits {
 
 #[derive(Debug, Clone)]
 struct Follower {
-    /// 1 at its feature, `[1, features]`.
-    place: Tensor<2>,
+    feature: usize,
     above: Sum,
     below: Option<Sum>,
     shift: f32,
@@ -81,14 +80,12 @@ fn on_device(rows: &[Vec<f32>], device: &Device) -> Tensor<2> {
 impl RelatedRows {
     /// The relations of rows of so many features, each of which follows from those before it.
     pub(crate) fn new(relations: &[Relation], features: usize, device: &Device) -> Self {
-        let one = |feature: usize| Affine::new(0.0, [(feature, 1.0)]);
         // Sums are put in for what follows from them, so that projections move what can be chosen.
         let mut known: Vec<(usize, Affine)> = Vec::new();
         let chosen = |sum: &Affine, known: &[(usize, Affine)]| {
             known.iter().rev().fold(sum.clone(), |sum, (feature, value)| sum.with(*feature, value))
         };
-        let (mut limits, mut followers, mut follows) =
-            (Vec::new(), Vec::new(), vec![0.0; features]);
+        let (mut limits, mut followers, mut free) = (Vec::new(), Vec::new(), vec![1.0; features]);
         for relation in relations {
             let sum = |sum: &Affine| Sum::new(sum, features, device);
             let follower = match relation {
@@ -102,9 +99,8 @@ impl RelatedRows {
                 }
             };
             let (feature, above, below, shift) = follower;
-            follows[feature] = 1.0;
-            let place = on_device(&[dense(&one(feature), features)], device);
-            followers.push(Follower { place, above, below, shift });
+            free[feature] = 0.0;
+            followers.push(Follower { feature, above, below, shift });
         }
         for relation in relations {
             if let Relation::AtMostZero(sum) = relation {
@@ -119,35 +115,33 @@ impl RelatedRows {
                 most: on_device(&[most], device),
             }
         });
-        Self { limits, followers, follows: on_device(&[follows], device) }
+        Self { limits, followers, chosen: on_device(&[free], device) }
+    }
+
+    pub(crate) fn has_followers(&self) -> bool {
+        !self.followers.is_empty()
     }
 
     /// Of a row or a perturbation, the features that are chosen; 0 for those that follow.
     pub(crate) fn chosen(&self, rows: Tensor<2>) -> Tensor<2> {
-        rows * (self.follows.ones_like() - self.follows.clone())
-    }
-
-    /// Which features follow from others, `[1, features]`.
-    pub(crate) fn follow(&self) -> Tensor<2, Bool> {
-        self.follows.clone().bool()
+        rows * self.chosen.clone()
     }
 
     /// The rows with what follows from the others.
     pub(crate) fn derived(&self, rows: Tensor<2>) -> Tensor<2> {
         self.followers.iter().fold(rows, |rows, follower| {
             let value = follower.of(&rows);
-            let other = follower.place.ones_like() - follower.place.clone();
-            rows * other + value * follower.place.clone()
+            let (all, at) = (0..rows.dims()[0], follower.feature..follower.feature + 1);
+            rows.slice_assign([all, at], value)
         })
     }
 
     /// The gradient in what can be chosen, that in what follows from it passed on.
     pub(crate) fn pulled_back(&self, rows: &Tensor<2>, gradient: Tensor<2>) -> Tensor<2> {
         self.followers.iter().rev().fold(gradient, |gradient, follower| {
-            let own = (gradient.clone() * follower.place.clone()).sum_dim(1);
-            let own = own.clone().mask_fill(own.is_finite().bool_not(), 0.0);
+            let own = gradient.clone().slice_dim(1, follower.feature..follower.feature + 1);
             let passed_on = own * follower.slope(rows);
-            // A ratio over 0 has no slope.
+            // A ratio over 0 has no slope, and a model may have none in the feature.
             let no_number = passed_on.clone().is_finite().bool_not();
             gradient + passed_on.mask_fill(no_number, 0.0)
         })

@@ -79,6 +79,19 @@ impl RowRules {
         self.barred.clone().map(|barred| barred.map(|features| features.expand(shape)))
     }
 
+    /// Whether features follow from others.
+    pub(crate) fn has_followers(&self) -> bool {
+        self.related.as_ref().is_some_and(RelatedRows::has_followers)
+    }
+
+    /// Of a row or a perturbation, the features that do not follow from others.
+    pub(crate) fn chosen(&self, rows: Tensor<2>) -> Tensor<2> {
+        match &self.related {
+            Some(related) => related.chosen(rows),
+            None => rows,
+        }
+    }
+
     /// What holds between features, if anything does.
     pub(crate) fn related(&self) -> Option<&RelatedRows> {
         self.related.as_ref()

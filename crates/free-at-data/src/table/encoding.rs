@@ -60,20 +60,22 @@ impl Column {
 
     /// The spread of a column of numbers: the standard deviation over the training rows.
     pub fn std(&self) -> Option<f64> {
+        self.mean_and_std().map(|(_, std)| std)
+    }
+
+    fn mean_and_std(&self) -> Option<(f64, f64)> {
         match self.kind {
-            ColumnKind::Number { std, .. } | ColumnKind::Integer { std, .. } => Some(std),
+            ColumnKind::Number { mean, std } | ColumnKind::Integer { mean, std } => {
+                Some((mean, std))
+            }
             ColumnKind::Category { .. } => None,
         }
     }
 
     /// The feature of a column of numbers, with mean and standard deviation.
     pub(super) fn number(&self) -> Result<(usize, f64, f64), TableError> {
-        match self.kind {
-            ColumnKind::Number { mean, std } | ColumnKind::Integer { mean, std } => {
-                Ok((self.features.start, mean, std))
-            }
-            ColumnKind::Category { .. } => Err(self.not_for_categories()),
-        }
+        let (mean, std) = self.mean_and_std().ok_or_else(|| self.not_for_categories())?;
+        Ok((self.features.start, mean, std))
     }
 
     /// A rule for numbers was asked for.
@@ -87,12 +89,7 @@ impl Column {
 
     /// A value in the column's own unit as a feature, for a column of numbers.
     pub(super) fn standardized(&self, value: f64) -> Option<f32> {
-        match self.kind {
-            ColumnKind::Number { mean, std } | ColumnKind::Integer { mean, std } => {
-                Some(((value - mean) / std) as f32)
-            }
-            ColumnKind::Category { .. } => None,
-        }
+        self.mean_and_std().map(|(mean, std)| ((value - mean) / std) as f32)
     }
 
     fn encode(&self, value: f64, row: &mut Vec<f32>) {

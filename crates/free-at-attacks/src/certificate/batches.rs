@@ -1,7 +1,26 @@
-//! Labels and answers on the host.
+//! What certificates have in common: batch by batch, with labels and answers on the host.
 
+use burn::data::dataloader::DataLoader;
 use burn::tensor::{Int, Tensor};
 use free_at_core::{Batch, Error};
+
+use super::report::CertifiedSample;
+use crate::error::EvaluationError;
+
+/// The certificates of all samples, a batch of the loader at a time, given with the number of its first sample.
+pub(super) fn each_batch<const D: usize>(
+    test: &dyn DataLoader<Batch<D>>,
+    mut certify: impl FnMut(&Batch<D>, usize) -> Result<Vec<CertifiedSample>, Error>,
+) -> Result<Vec<CertifiedSample>, EvaluationError> {
+    let mut samples = Vec::new();
+    for batch in test.iter() {
+        samples.extend(certify(&batch?, samples.len())?);
+    }
+    match samples.is_empty() {
+        true => Err(Error::EmptyBatch.into()),
+        false => Ok(samples),
+    }
+}
 
 /// The labels of a batch whose first sample has this number, each below `classes`.
 pub(super) fn labels_of<const D: usize>(
