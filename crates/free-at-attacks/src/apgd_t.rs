@@ -1,11 +1,13 @@
 //! Targeted Auto-PGD.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Goal, Norm, Objective};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Norm, Objective};
 use serde::{Deserialize, Serialize};
 
 use crate::Apgd;
-use crate::likely_classes::{TARGETS, aim, check_targets, enough_classes, runs};
+use crate::likely_classes::{TARGETS, aim, check_targets, enough_classes, fewer, runs};
 use crate::parameters::{check_counts, name};
 
 /// APGD-T: [`Apgd`] on the targeted difference of logits ratio, towards each of the most likely
@@ -139,10 +141,15 @@ impl AttackParameters for ApgdT {
 }
 
 impl<const D: usize> Attack<D> for ApgdT {
+    fn for_classes(&self, classes: usize) -> Option<Arc<dyn Attack<D>>> {
+        let targets = fewer(self.targets, classes)?;
+        Some(Arc::new(self.clone().with_targets(targets)))
+    }
+
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
         let aim = aim(task, run, self.restarts)?;
-        let goal = Goal::targeted(task.goal().truth(), aim)?;
+        let goal = task.goal().aiming_at(aim)?;
         let targeted = task.goal().target().is_some();
         Ok(self.apgd_for(targeted).climb(task, goal, run, |_| ())?.0)
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use free_at_core::{
-    Batch, Bounds, Classifier, Epsilon, FrozenModel, LabelOnly, MinimalAttack, Norm, Target,
+    Batch, Bounds, Classifier, Epsilon, Error, FrozenModel, LabelOnly, MinimalAttack, Norm, Target,
     ThreatModel,
 };
 
@@ -132,7 +132,14 @@ impl<const D: usize> Distances<D> {
         self.plan.check()?;
         let frozen = FrozenModel::new(model);
         let samples = Samples::read(&frozen, test, &self.plan, &model.devices())?;
+        self.check_classes(&samples)?;
         search::search(&self.plan, &self.attacks, &frozen, &samples)
+    }
+
+    /// Accepts as many classes as each attack aims at: here none aims at fewer than it was told to.
+    fn check_classes(&self, samples: &Samples) -> Result<(), Error> {
+        let targeted = self.plan.is_targeted();
+        self.attacks.iter().try_for_each(|attack| attack.check_classes(samples.classes, targeted))
     }
 
     /// The same of a model of which nothing is known but its labels, by attacks that need no more. Where its queries are spent
@@ -149,6 +156,7 @@ impl<const D: usize> Distances<D> {
         self.plan.check()?;
         let frozen = FrozenModel::of_labels(model);
         let samples = Samples::read(&frozen, test, &self.plan, &[])?;
+        self.check_classes(&samples)?;
         search::search(&self.plan, &self.attacks, &frozen, &samples)
     }
 }

@@ -28,6 +28,12 @@ pub enum EvaluationError {
         name: String,
     },
 
+    /// Data in another order, or transformed otherwise, each time.
+    #[error(
+        "the data loader gives other batches each time it is asked, as one that shuffles or transforms at random does, or one of Burn's with several workers; verdicts go by a sample's place in the data: evaluate over a loader without a seed"
+    )]
+    Shuffled,
+
     /// An evaluation without an attack.
     #[error("an evaluation needs at least one attack: add `Pgd::new(20)`, say")]
     NoAttack,

@@ -165,7 +165,8 @@ impl<const D: usize> Evaluation<D> {
     /// # Errors
     /// [`EvaluationError::NoAttack`], [`EvaluationError::DuplicateAttack`]; [`EvaluationError::OutsideThreatModel`] if
     /// an attack returned what it must not; [`EvaluationError::OtherEvaluation`] for the record of another one;
-    /// [`EvaluationError::Stopped`] if the progress said so. As [`EvaluationError::Core`]: [`Error::BatchSize`],
+    /// [`EvaluationError::Stopped`] if the progress said so; [`EvaluationError::Shuffled`] for data in another order each
+    /// time. As [`EvaluationError::Core`]: [`Error::BatchSize`],
     /// [`Error::Unsupported`] for 8 bits and other bounds than [0, 1]; those of the threat model and of the attacks'
     /// parameters, of [`Attack`]s that do not support the threat model, the shape of the data or the number of
     /// classes, and of the [`Target`]; the loader's own error or [`Error::Data`] if it fails, [`Error::EmptyBatch`] if
@@ -197,9 +198,11 @@ impl<const D: usize> Evaluation<D> {
         let devices = model.devices();
         let frozen = FrozenModel::new(model);
         let samples = Samples::read(&frozen, test, plan, &devices)?;
+        let (plan, fewer) = &plan.for_classes(samples.classes);
         let fingerprint = Fingerprint::of(plan, (model, &frozen), &samples)?;
         let mut run = Run::new(plan, &frozen, &samples, &fingerprint)?;
         run.attack()?;
+        run.warnings.extend_from_slice(fewer);
         let report = run.report(fingerprint.hash());
         run.save_examples()?;
         Ok(report)

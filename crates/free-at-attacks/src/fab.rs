@@ -3,13 +3,15 @@
 mod hyperplane;
 mod walk;
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use free_at_core::{
     Attack, AttackParameters, AttackTask, Closest, Error, MinimalAttack, Norm, Target,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::likely_classes::enough_classes;
+use crate::likely_classes::{enough_classes, fewer};
 pub(crate) use hyperplane::NORMS;
 pub(crate) use walk::Walk;
 
@@ -96,6 +98,11 @@ impl AttackParameters for Fab {
 }
 
 impl<const D: usize> Attack<D> for Fab {
+    fn for_classes(&self, classes: usize) -> Option<Arc<dyn Attack<D>>> {
+        let targets = fewer(self.walk.targets, classes)?;
+        Some(Arc::new(self.clone().with_targets(targets)))
+    }
+
     /// Of each sample an adversarial example within ε, or the input where none was found.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         Ok(self.search(task, run, task.stops())?.0)

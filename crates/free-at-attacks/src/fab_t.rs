@@ -1,11 +1,13 @@
 //! The fast adaptive boundary attack, towards one class after the other.
 
+use std::sync::Arc;
+
 use burn::tensor::Tensor;
 use free_at_core::{Attack, AttackParameters, AttackTask, Closest, Error, MinimalAttack, Norm};
 use serde::{Deserialize, Serialize};
 
 use crate::fab::{NORMS, Walk};
-use crate::likely_classes::{aim, enough_classes, runs};
+use crate::likely_classes::{aim, enough_classes, fewer, runs};
 
 /// FAB-T: looks for the closest adversarial example, along the boundary towards each of the most
 /// likely wrong classes in turn.
@@ -95,6 +97,11 @@ impl AttackParameters for FabT {
 }
 
 impl<const D: usize> Attack<D> for FabT {
+    fn for_classes(&self, classes: usize) -> Option<Arc<dyn Attack<D>>> {
+        let targets = fewer(self.walk.targets, classes)?;
+        Some(Arc::new(self.clone().with_targets(targets)))
+    }
+
     /// Of each sample an adversarial example within ε, or the input where none was found.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error> {
         Ok(self.search(task, run, task.stops())?.0)

@@ -37,6 +37,7 @@
 //!
 //! [`Evaluation`] runs several and reports clean accuracy, accuracy under each, the worst case, and
 //! what speaks against trusting them: [`RobustnessReport`], [`Warning`]; [`UnionReport`] puts several threat models together.
+//! [`ModelCard`] says all of it to whoever is given the model.
 //! [`Distances`] reports how far the closest examples are, and with that robust accuracy at every ε.
 //!
 //! [`Smoothing`] certifies: within its radius no attack changes the answer of the smoothed classifier.
@@ -70,6 +71,7 @@ mod hop_skip_jump;
 mod likely_classes;
 mod mi_fgsm;
 mod moeva;
+mod order;
 mod parameters;
 mod pgd;
 mod pgd_cw;
@@ -109,6 +111,7 @@ pub use moeva::Moeva;
 pub use pgd::Pgd;
 pub use pgd_cw::{Cw, PgdCw};
 pub use progress::{EvaluationProgress, Progress};
+pub use report::card::ModelCard;
 pub use report::model_info::ModelInfo;
 pub use report::union::UnionReport;
 pub use report::{

@@ -27,6 +27,11 @@ pub(crate) fn enough_classes(targets: usize, classes: usize, targeted: bool) -> 
     }
 }
 
+/// As many targets as a model of so many classes has wrong ones, if that is fewer.
+pub(crate) fn fewer(targets: usize, classes: usize) -> Option<usize> {
+    (targets >= classes && classes >= 2).then(|| classes - 1)
+}
+
 /// How many runs that takes.
 pub(crate) fn runs(targets: usize, restarts: usize, targeted: bool) -> usize {
     if targeted { restarts } else { targets * restarts }

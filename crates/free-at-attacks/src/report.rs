@@ -1,5 +1,6 @@
 //! What an evaluation found.
 
+pub(crate) mod card;
 mod file;
 pub(crate) mod model_info;
 mod table;

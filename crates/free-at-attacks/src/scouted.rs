@@ -1,13 +1,15 @@
 //! APGD-T and FAB-T towards the classes that a few steps come nearest to.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
-use free_at_core::{Attack, AttackParameters, AttackTask, Error, Goal, Norm, Objective, Target};
+use free_at_core::{Attack, AttackParameters, AttackTask, Error, Norm, Objective, Target};
 use serde::{Deserialize, Serialize};
 
 use crate::apgd::Apgd;
 use crate::apgd_t::ApgdT;
 use crate::fab_t::FabT;
-use crate::likely_classes::check_targets;
+use crate::likely_classes::{check_targets, fewer};
 use crate::parameters::check_range;
 
 /// APGD-T and FAB-T at two fifths of their gradients: ten steps of APGD-T towards each of its targets, then all of it, and of
@@ -124,6 +126,11 @@ impl AttackParameters for Scouted {
 }
 
 impl<const D: usize> Attack<D> for Scouted {
+    fn for_classes(&self, classes: usize) -> Option<Arc<dyn Attack<D>>> {
+        let targets = fewer(self.targeted.targets(), classes)?;
+        Some(Arc::new(self.clone().with_targets(targets)))
+    }
+
     /// In a targeted evaluation there is nothing to look for: APGD-T and FAB-T go to the given class.
     fn run_once(&self, task: &AttackTask<D>, _: usize) -> Result<Tensor<D>, Error> {
         self.check()?;
@@ -170,7 +177,7 @@ fn climb<const D: usize>(
     aim: Tensor<1, Int>,
     run: usize,
 ) -> Result<Tensor<D>, Error> {
-    let goal = Goal::targeted(task.goal().truth(), aim)?;
+    let goal = task.goal().aiming_at(aim)?;
     Ok(apgd.climb(task, goal, run, |_| ())?.0)
 }
 

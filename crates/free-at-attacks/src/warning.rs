@@ -43,6 +43,13 @@ pub enum Warning {
         /// How many.
         samples: usize,
     },
+    /// The attack aims at all wrong classes of the model, which are fewer than it would aim at.
+    FewerTargets {
+        /// The attack.
+        attack: String,
+        /// Classes of the model.
+        classes: usize,
+    },
     /// ε reaches from one input bound to the other, so any input may become any other.
     EpsilonCoversBounds,
 }
@@ -76,6 +83,11 @@ impl fmt::Display for Warning {
             Self::BlackBoxStronger { attack, samples } => write!(
                 f,
                 "{attack}, which uses no gradient, breaks {samples} samples that no attack with gradients breaks: the gradients mislead"
+            ),
+            Self::FewerTargets { attack, classes } => write!(
+                f,
+                "{attack} aims at {} wrong classes, all that a model of {classes} has",
+                classes.saturating_sub(1)
             ),
             Self::EpsilonCoversBounds => write!(
                 f,

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,19 +11,40 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 
 /// Writes to a temporary name beside `path`, makes sure it is on the disk, then renames: whatever
-/// happens meanwhile, `path` has its old contents or its new ones.
+/// happens meanwhile, `path` has its old contents or its new ones. A link stays, and the file that it leads to
+/// is written.
 ///
 /// # Errors
-/// [`Error::File`].
+/// [`Error::File`], also where [`target`] finds no file.
 pub fn write(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    let partial = partial(path);
+    let target = target(path).map_err(|error| failed(path, error))?;
+    let partial = partial(&target);
     let written = File::create(&partial)
         .and_then(|mut file| file.write_all(contents).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
+        .and_then(|()| fs::rename(&partial, &target));
     written.map_err(|error| {
         let _ = fs::remove_file(&partial); // what is left of it is of no use
         failed(path, error)
     })
+}
+
+/// The file that a name stands for, where links lead, or would stand for if there were one.
+///
+/// # Errors
+/// A folder, a device, a pipe or a socket: renaming would put a file in its place.
+pub fn target(path: &Path) -> io::Result<PathBuf> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path.into()),
+        found => found?,
+    };
+    if !found.is_file() {
+        let what = if found.is_dir() { "a folder" } else { "a device, a pipe or a socket" };
+        return Err(io::Error::other(format!("expected a file, found {what}: name another")));
+    }
+    match fs::symlink_metadata(path)?.is_symlink() {
+        true => fs::canonicalize(path),
+        false => Ok(path.into()),
+    }
 }
 
 /// The same of a value as JSON, indented.
@@ -47,12 +68,13 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// Whether [`write()`] will find its folder and may write there: asked before hours of work.
 ///
 /// # Errors
-/// [`Error::File`].
+/// [`Error::File`], as there.
 pub fn can_be_written(path: &Path) -> Result<(), Error> {
-    let partial = partial(path);
-    fs::write(&partial, [])
-        .and_then(|()| fs::remove_file(&partial))
-        .map_err(|error| failed(path, error))
+    let asked = target(path).and_then(|target| {
+        let partial = partial(&target);
+        fs::write(&partial, []).and_then(|()| fs::remove_file(&partial))
+    });
+    asked.map_err(|error| failed(path, error))
 }
 
 fn partial(path: &Path) -> PathBuf {
@@ -77,20 +99,4 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_full_disk_leaves_the_old_contents() {
-        let folder = std::env::temp_dir().join(format!("free-at-files-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("report.json");
-        write(&file, b"old").unwrap();
-        std::os::unix::fs::symlink("/dev/full", partial(&file)).unwrap();
-        assert!(matches!(write(&file, b"new"), Err(Error::File { .. })));
-        assert_eq!(fs::read(&file).unwrap(), b"old");
-        write(&file, b"new").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new");
-        fs::remove_dir_all(folder).unwrap();
-    }
-}
+mod tests;

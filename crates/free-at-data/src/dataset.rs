@@ -16,7 +16,7 @@ use self::cutmix::CutMix;
 use crate::error::DataError;
 use crate::order::shuffled;
 use crate::source::{Memory, Pixels, Raster, Source, SourceShape};
-use crate::transform::{DRAWS, Transform, draws};
+use crate::transform::{DRAWS, TOO_LARGE, Transform, draws};
 
 /// One labelled image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -266,7 +266,14 @@ impl ImageDataset {
         let mut raster = self.source.raster(place)?;
         for (at, transform) in self.transforms.iter().enumerate() {
             let own = random.as_ref().map(|draws| &draws[at * DRAWS..(at + 1) * DRAWS]);
-            raster = transform.apply(raster, own)?;
+            raster = transform.apply(raster, own).map_err(|error| match error {
+                // No fault of the transform.
+                DataError::Transform { reason: TOO_LARGE, found, .. } => DataError::Undecodable {
+                    path: self.source.name(place),
+                    reason: format!("{found} pixels: {TOO_LARGE}"),
+                },
+                error => error,
+            })?;
         }
         Ok((raster, self.source.labels()[place]))
     }

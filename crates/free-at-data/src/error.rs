@@ -89,6 +89,89 @@ pub enum DataError {
         found: usize,
     },
 
+    /// A class's folder without a file.
+    #[error(
+        "{path} holds no file: put images of the class in, or delete the folder, which changes the numbers of the classes after it"
+    )]
+    EmptyClass {
+        /// The folder.
+        path: String,
+    },
+
+    /// A class's folder with files, none of which is an image that is read.
+    #[error(
+        "{path} holds {names}, and no image of a format that is read ({formats}): convert the images, or move the folder elsewhere if it is no class"
+    )]
+    NoImage {
+        /// The folder.
+        path: String,
+        /// Some of its files.
+        names: String,
+        /// The endings of the formats that are read.
+        formats: String,
+    },
+
+    /// Two folders of classes that are one, or one inside the other.
+    #[error(
+        "{first} and {second} are two classes, but both hold the images in {target}, which would have two labels: delete one of the links"
+    )]
+    ClassesOverlap {
+        /// One folder.
+        first: String,
+        /// The other.
+        second: String,
+        /// The folder that both hold.
+        target: String,
+    },
+
+    /// A link that leads nowhere, or in a circle.
+    #[error(
+        "the link {path} leads to {target}, which cannot be opened: {reason}. Bring that back or delete the link"
+    )]
+    BrokenLink {
+        /// The link.
+        path: String,
+        /// What it leads to.
+        target: String,
+        /// What the system said.
+        reason: String,
+    },
+
+    /// A link in a class to a folder that holds folders of classes.
+    #[error(
+        "the link {path} leads to {target}, which holds the folders of classes: their images would have two labels. Delete the link"
+    )]
+    LinkAbove {
+        /// The link.
+        path: String,
+        /// What it leads to.
+        target: String,
+    },
+
+    /// A link in a class to what another class has.
+    #[error(
+        "{path} leads to {target}, which class `{class}` has: an image would have two labels. Delete one of them"
+    )]
+    LinkToClass {
+        /// The link, or what was found over it.
+        path: String,
+        /// What it leads to.
+        target: String,
+        /// The other class.
+        class: String,
+    },
+
+    /// A packed file that is too long unpacked: above 4 GiB.
+    #[error(
+        "{path} unpacks to more than {most} bytes, the most that are unpacked: it is damaged, or unpack it first"
+    )]
+    Unpacked {
+        /// The file.
+        path: String,
+        /// The most bytes unpacked.
+        most: u64,
+    },
+
     /// A class that the training images do not have.
     #[error("{path} has class `{class}`, which the training folder has not")]
     UnknownClass {

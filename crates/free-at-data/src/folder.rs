@@ -1,21 +1,38 @@
 //! Folders of images, a folder for each class, decoded as they are needed.
 
-use std::fs;
+mod classes;
+mod complete;
+mod decode;
+mod entries;
+mod kind;
+mod links;
+
 use std::path::{Path, PathBuf};
 
 use image::DynamicImage;
 
+use self::classes::{Empty, classes};
+use self::decode::decode;
 use crate::source::{Pixels, Raster, Source, SourceShape};
 use crate::{DataError, ImageDataset, Transform};
 
 /// Images in `train/CLASS/…` and `val/CLASS/…` of a folder, ImageNet's layout, or of any folder with a
 /// folder for each class.
 ///
-/// Files whose names end in png, jpg, jpeg, bmp or webp are images; folders inside a class's are looked
-/// into. Names that begin with a dot are not. Every image becomes one of the same number of channels:
-/// grey is repeated, transparency dropped, 16 bits become 8. An image that does not decode is left out, with
-/// a warning, and more than 1 % of such are an error: see [`ImageDataset::skipped`]. A file that cannot be
-/// read is an error.
+/// - **Files.** Those whose names end in png, jpg (jpeg, jfif …), bmp, gif, webp or tif are images, of whatever
+///   of these formats they are in truth; of animations and of files with several images the first. Pictures of
+///   other formats (heic, avif, svg, ppm, raw data …) are counted and do not decode; all other files are passed
+///   over. A class whose files hold no image that is read is an error, and so is one without a file, but for
+///   `val`: the numbers of the classes after it would change. Folders inside a class's are looked into. What
+///   begins with a dot is hidden.
+/// - **Names.** One name, written in composed or decomposed Unicode (NFC, NFD), is one class; class names are
+///   composed.
+/// - **Links** are followed, each folder once. One to another class's images, or to a folder above the classes,
+///   is an error, and so is one that leads nowhere.
+/// - **Pixels.** Every image becomes one of the same number of channels: grey is repeated, transparency dropped,
+///   16 bits become 8. Images are as they are stored, as torchvision has them, or [upright](Self::upright).
+/// - **Damage.** An image that does not decode, or whose file is cut short, is left out, with a warning, and more
+///   than 1 % of such are an error: see [`ImageDataset::skipped`]. A file that cannot be read is an error.
 ///
 /// ```no_run
 /// use free_at_data::ImageFolder;
@@ -30,12 +47,13 @@ pub struct ImageFolder {
     path: PathBuf,
     size: usize,
     channels: usize,
+    upright: bool,
 }
 
 impl ImageFolder {
     /// Colour images of 224×224.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), size: 224, channels: 3 }
+        Self { path: path.into(), size: 224, channels: 3, upright: false }
     }
 
     /// The side of an image, in pixels; at least 1. Default: 224.
@@ -53,13 +71,23 @@ impl ImageFolder {
         self
     }
 
+    /// Images turned and mirrored as their EXIF orientation says: as cameras and viewers show them. Default: as
+    /// they are stored, whatever that says; so do torchvision's folders.
+    #[must_use]
+    pub fn upright(mut self) -> Self {
+        self.upright = true;
+        self
+    }
+
     /// The training images in `train`, each a [random resized crop](Transform::RandomResizedCrop), flipped
     /// half of the time.
     ///
     /// # Errors
-    /// [`DataError::NoFolder`], [`DataError::Classes`] for fewer than two classes, [`DataError::File`].
+    /// [`DataError::NoFolder`], [`DataError::Classes`] for fewer than two classes; [`DataError::EmptyClass`] and
+    /// [`DataError::NoImage`] for one without images; [`DataError::ClassesOverlap`], [`DataError::BrokenLink`],
+    /// [`DataError::LinkAbove`] and [`DataError::LinkToClass`] for links; [`DataError::File`].
     pub fn train(&self) -> Result<ImageDataset, DataError> {
-        let classes = classes(&self.path.join("train"))?;
+        let classes = classes(&self.path.join("train"), Empty::Refused)?;
         let size = self.size;
         self.of(classes, vec![Transform::RandomResizedCrop { size }, Transform::Flip])
     }
@@ -68,12 +96,13 @@ impl ImageFolder {
     /// another size and as much more.
     ///
     /// # Errors
-    /// Those of [`train`](Self::train), and [`DataError::UnknownClass`] for a class that is not in `train`.
+    /// Those of [`train`](Self::train), and [`DataError::UnknownClass`] for a class that is not in `train`; but
+    /// a class may be empty.
     pub fn val(&self) -> Result<ImageDataset, DataError> {
         let known = class_names(&self.path.join("train"))?;
         let part = ["val", "test"].map(|name| self.path.join(name));
         let path = part.iter().find(|path| path.is_dir()).unwrap_or(&part[0]);
-        let mut classes = classes(path)?;
+        let mut classes = classes(path, Empty::PassedOver)?;
         if let Some((class, _)) = classes.iter().find(|(class, _)| !known.contains(class)) {
             let (path, class) = (path.display().to_string(), class.clone());
             return Err(DataError::UnknownClass { path, class });
@@ -94,7 +123,7 @@ impl ImageFolder {
     /// # Errors
     /// Those of [`train`](Self::train).
     pub fn all(&self) -> Result<ImageDataset, DataError> {
-        self.of(classes(&self.path)?, self.middle())
+        self.of(classes(&self.path, Empty::Refused)?, self.middle())
     }
 
     /// Torchvision's transforms for validation.
@@ -114,7 +143,8 @@ impl ImageFolder {
             files.extend(of_class);
             names.push(name);
         }
-        ImageDataset::of(Files { files, labels, channels: self.channels }, names, transforms)
+        let (channels, upright) = (self.channels, self.upright);
+        ImageDataset::of(Files { files, labels, channels, upright }, names, transforms)
     }
 }
 
@@ -122,6 +152,7 @@ struct Files {
     files: Vec<PathBuf>,
     labels: Vec<usize>,
     channels: usize,
+    upright: bool,
 }
 
 impl Source for Files {
@@ -134,14 +165,11 @@ impl Source for Files {
     }
 
     fn raster(&self, index: usize) -> Result<Raster, DataError> {
-        let path = &self.files[index];
-        let undecodable =
-            |reason: String| DataError::Undecodable { path: path.display().to_string(), reason };
-        // A disk that fails is no fault of the image.
-        let bytes = fs::read(path).map_err(|error| DataError::file(path, error))?;
-        let image =
-            image::load_from_memory(&bytes).map_err(|error| undecodable(error.to_string()))?;
-        Ok(planes(image, self.channels))
+        Ok(planes(decode(&self.files[index], self.upright)?, self.channels))
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.files[index].display().to_string()
     }
 
     fn decodes(&self) -> bool {
@@ -156,9 +184,11 @@ fn planes(image: DynamicImage, channels: usize) -> Raster {
         1 => image.into_luma8().into_raw(),
         _ => {
             let interleaved = image.into_rgb8().into_raw();
-            (0..channels)
-                .flat_map(|channel| interleaved.iter().skip(channel).step_by(channels).copied())
-                .collect()
+            let mut planes = Vec::with_capacity(interleaved.len());
+            for channel in 0..channels {
+                planes.extend(interleaved.iter().skip(channel).step_by(channels));
+            }
+            planes
         }
     };
     Raster { pixels: Pixels::Bytes(pixels), shape: [channels, height, width] }
@@ -166,57 +196,7 @@ fn planes(image: DynamicImage, channels: usize) -> Raster {
 
 /// The classes' names, in order.
 fn class_names(path: &Path) -> Result<Vec<String>, DataError> {
-    Ok(classes(path)?.into_iter().map(|(name, _)| name).collect())
-}
-
-/// The classes with their images, both in order.
-fn classes(path: &Path) -> Result<Vec<(String, Vec<PathBuf>)>, DataError> {
-    if !path.is_dir() {
-        return Err(DataError::NoFolder { path: path.display().to_string() });
-    }
-    let mut classes = Vec::new();
-    for entry in entries(path)? {
-        if entry.is_dir() {
-            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let mut files = Vec::new();
-            images(&entry, &mut files)?;
-            if !files.is_empty() {
-                classes.push((name, files));
-            }
-        }
-    }
-    match classes.len() {
-        found @ (0 | 1) => Err(DataError::Classes { path: path.display().to_string(), found }),
-        _ => Ok(classes),
-    }
-}
-
-/// The images in a folder and those inside it.
-fn images(path: &Path, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
-    const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
-    for entry in entries(path)? {
-        let ending = entry.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-        if entry.is_dir() {
-            images(&entry, found)?;
-        } else if ENDINGS.contains(&ending.as_str()) {
-            found.push(entry);
-        }
-    }
-    Ok(())
-}
-
-/// What is in a folder, by name; without what is hidden, such as the previews that desktops write.
-fn entries(path: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let entries = fs::read_dir(path).map_err(|error| DataError::file(path, error))?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| DataError::file(path, error))?;
-    let hidden =
-        |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    paths.retain(|path| !hidden(path));
-    paths.sort();
-    Ok(paths)
+    Ok(classes(path, Empty::Refused)?.into_iter().map(|(name, _)| name).collect())
 }
 
 #[cfg(test)]

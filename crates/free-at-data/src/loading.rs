@@ -15,7 +15,16 @@ pub struct Loading<S> {
     pub(crate) batch_size: usize,
     pub(crate) shuffle: Option<u64>,
     pub(crate) workers: usize,
-    pub(crate) drop_last: bool,
+    pub(crate) last: Last,
+}
+
+/// What becomes of a last minibatch that is smaller than the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// It comes, but in training only where it is a quarter of the others or more.
+    IfNotTiny,
+    Kept,
+    Dropped,
 }
 
 impl<S> Loading<S> {
@@ -24,10 +33,11 @@ impl<S> Loading<S> {
         const MOST: usize = 8;
         let half = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
         let workers = if costly { half.clamp(1, MOST) } else { 0 };
-        Self { dataset, batch_size, shuffle: None, workers, drop_last: false }
+        Self { dataset, batch_size, shuffle: None, workers, last: Last::IfNotTiny }
     }
 
-    /// Another order for each pass, and random transforms, both from this seed. Default: the order of the data
+    /// For training: another order for each pass, and random transforms, both from this seed. A last minibatch of less than a
+    /// quarter of the others is left out then: see [`keeping_last`](Self::keeping_last). Default: the order of the data
     /// set, and the middle of what a random transform could do.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {
@@ -43,10 +53,20 @@ impl<S> Loading<S> {
         self
     }
 
-    /// Leaves out a last minibatch that is smaller than the others. Default: it comes.
+    /// Leaves out a last minibatch that is smaller than the others. Default: it comes, but with a seed it is left out if it
+    /// has less than a quarter of the others' samples.
     #[must_use]
     pub fn dropping_last(mut self) -> Self {
-        self.drop_last = true;
+        self.last = Last::Dropped;
+        self
+    }
+
+    /// Has a last minibatch come however small it is. With a seed the default leaves out one of less than a quarter of the
+    /// others' samples (each pass leaves out others): it counts in an optimiser step as much as a whole one, m times for Free-m,
+    /// and moves batch norm's statistics as far, with the noise of a few samples.
+    #[must_use]
+    pub fn keeping_last(mut self) -> Self {
+        self.last = Last::Kept;
         self
     }
 
@@ -55,10 +75,15 @@ impl<S> Loading<S> {
     where
         S: Samples<D>,
     {
+        /// Of the other minibatches: a smaller last one is tiny.
+        const SHARE: usize = 4;
         let all = self.dataset.count();
-        match self.drop_last {
-            true => all - all % self.batch_size,
-            false => all,
+        let (whole, rest) = (all - all % self.batch_size, all % self.batch_size);
+        let tiny = whole > 0 && SHARE * rest < self.batch_size;
+        match self.last {
+            Last::Dropped => whole,
+            Last::IfNotTiny if self.shuffle.is_some() && tiny => whole,
+            Last::IfNotTiny | Last::Kept => all,
         }
     }
 }

@@ -53,6 +53,11 @@ pub(crate) trait Source: Send + Sync {
 
     fn raster(&self, index: usize) -> Result<Raster, DataError>;
 
+    /// What an image is called.
+    fn name(&self, index: usize) -> String {
+        format!("image {index}")
+    }
+
     /// Whether an image costs decoding.
     fn decodes(&self) -> bool {
         false

@@ -1,11 +1,17 @@
 //! Tables: rows of numbers, whole numbers and categories, with a class each.
 
+mod cells;
 mod config;
 mod encoding;
 mod error;
+mod features;
+mod limits;
+mod looks;
+mod plan;
 mod raw;
 mod read;
 mod relation;
+mod texts;
 pub(crate) mod threat;
 
 use std::sync::Arc;
@@ -20,6 +26,7 @@ use crate::loading::Loading;
 use crate::order::shuffled;
 use crate::samples::Samples;
 use encoding::Encoding;
+use features::Features;
 use raw::Raw;
 
 pub use config::{Missing, TableConfig};
@@ -46,20 +53,24 @@ pub struct Table {
     /// Rows of `raw`.
     chosen: Arc<[usize]>,
     encoding: Arc<Encoding>,
-    /// The features of every row of `raw`.
-    values: Arc<[f32]>,
+    /// Of every row of `raw`.
+    features: Arc<Features>,
 }
 
 impl Table {
     fn of(raw: Raw) -> Result<Self, DataError> {
         let chosen: Vec<usize> = (0..raw.len()).collect();
         let encoding = Encoding::fit(&raw, &chosen)?;
-        Ok(Self::encoded(Arc::new(raw), chosen, Arc::new(encoding)))
+        Ok(Self::encoded(Arc::new(raw), chosen, Arc::new(encoding))?)
     }
 
-    fn encoded(raw: Arc<Raw>, chosen: Vec<usize>, encoding: Arc<Encoding>) -> Self {
-        let values = encoding.encode(&raw).into();
-        Self { raw, chosen: chosen.into(), encoding, values }
+    fn encoded(
+        raw: Arc<Raw>,
+        chosen: Vec<usize>,
+        encoding: Arc<Encoding>,
+    ) -> Result<Self, TableError> {
+        let features = Arc::new(Features::new(&encoding, &raw)?);
+        Ok(Self { raw, chosen: chosen.into(), encoding, features })
     }
 
     fn raw(&self) -> &Raw {
@@ -68,24 +79,13 @@ impl Table {
 
     /// Another table of the same columns, with this one's encoding.
     fn encoding_of(&self, raw: Raw) -> Result<Self, DataError> {
-        let names =
-            |raw: &Raw| raw.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-        let (ours, found) = (names(&self.raw), names(&raw));
-        if let Some(column) = ours.iter().zip(&found).find(|(ours, found)| ours != found) {
-            let (table, column) = (raw.name.clone(), column.0.clone());
-            return Err(TableError::NoSuchColumn { table, column, found }.into());
-        }
-        if ours.len() != found.len() {
-            let (expected, found) = (ours.len(), found.len());
-            return Err(Error::FeatureCount { what: "the other table", expected, found }.into());
-        }
         let other = self.raw.columns.iter().zip(&raw.columns);
         if let Some((column, _)) = other.into_iter().find(|(ours, found)| ours.kind != found.kind) {
             let (table, column) = (raw.name, column.name.clone());
             return Err(TableError::OtherKind { table, column }.into());
         }
         let chosen = (0..raw.len()).collect();
-        Ok(Self::encoded(Arc::new(raw), chosen, self.encoding.clone()))
+        Ok(Self::encoded(Arc::new(raw), chosen, self.encoding.clone())?)
     }
 
     /// The number of rows.
@@ -135,13 +135,25 @@ impl Table {
         Some((self.features_of(row), self.raw.labels[row]))
     }
 
-    /// The values of a row of features, in the units of the columns.
+    /// The values of row `index` as the file has them, but for those that were missing; none beyond the last.
+    pub fn values(&self, index: usize) -> Option<Vec<Value>> {
+        let (row, _) = self.row(index)?;
+        let raw = self.raw.row(*self.chosen.get(index)?);
+        let value = |column: &Column| match (column.kind(), raw[column.at]) {
+            (ColumnKind::Number { .. }, number) if !number.is_nan() => Value::Number(number),
+            _ => column.decode(&row[column.features()]),
+        };
+        Some(self.columns().iter().map(value).collect())
+    }
+
+    /// The values of a row of features, in the units of the columns. A feature that a row of the file has is that row's
+    /// value, to the last digit; another is the number with the fewest digits that becomes this feature.
     ///
     /// # Errors
     /// [`Error::FeatureCount`] for another number of features.
     pub fn decode(&self, row: &[f32]) -> Result<Vec<Value>, Error> {
         self.check_row(row)?;
-        Ok(self.encoding.decode(row))
+        Ok(self.columns().iter().map(|column| self.value(column, row)).collect())
     }
 
     /// In which columns, and how, two rows of features differ: what an attack did, say.
@@ -151,14 +163,20 @@ impl Table {
     pub fn changes(&self, before: &[f32], after: &[f32]) -> Result<Vec<Change>, Error> {
         self.check_row(before)?;
         self.check_row(after)?;
-        Ok(self.encoding.changes(before, after))
+        let differs = |column: &&Column| before[column.features()] != after[column.features()];
+        let change = |column: &Column| {
+            let (before, after) = (self.value(column, before), self.value(column, after));
+            (before != after).then(|| Change { column: column.name.clone(), before, after })
+        };
+        Ok(self.columns().iter().filter(differs).filter_map(change).collect())
     }
 
     /// Two tables without a row in common: all but `held_out` rows, and `held_out` that are drawn at
     /// random. Both keep the order, and both are standardised by the first alone.
     ///
     /// # Errors
-    /// [`DataError::Table`] with [`TableError::Constant`] if the first has a column of one value only.
+    /// [`DataError::Table`]: [`TableError::NothingLeft`] or [`TableError::OneClassLeft`] if the first has no row, or none
+    /// of a second class, [`TableError::Constant`] if it has a column of one value only.
     pub fn split(&self, held_out: usize, seed: u64) -> Result<(Self, Self), DataError> {
         let mut drawn = shuffled(self.len(), seed, 0);
         let mut rest = drawn.split_off(held_out.min(self.len()));
@@ -166,8 +184,16 @@ impl Table {
         rest.sort_unstable();
         let rows = |of: Vec<usize>| of.into_iter().map(|at| self.chosen[at]).collect::<Vec<_>>();
         let (rest, drawn) = (rows(rest), rows(drawn));
+        let Some(first) = rest.first() else {
+            return Err(TableError::NothingLeft { rows: self.len(), held_out }.into());
+        };
+        let label = self.raw.labels[*first];
+        if rest.iter().all(|row| self.raw.labels[*row] == label) {
+            let (class, rows) = (self.raw.classes[label].clone(), rest.len());
+            return Err(TableError::OneClassLeft { class, rows }.into());
+        }
         let encoding = Arc::new(Encoding::fit(&self.raw, &rest)?);
-        let first = Self::encoded(self.raw.clone(), rest, encoding);
+        let first = Self::encoded(self.raw.clone(), rest, encoding)?;
         let second = Self { chosen: drawn.into(), ..first.clone() };
         Ok((first, second))
     }
@@ -218,9 +244,28 @@ impl Table {
         })
     }
 
+    /// Of a row of the file.
     fn features_of(&self, row: usize) -> &[f32] {
-        let features = self.features();
-        &self.values[row * features..][..features]
+        self.features.of(row)
+    }
+
+    /// What a row of features says of a column.
+    fn value(&self, column: &Column, row: &[f32]) -> Value {
+        let features = &row[column.features()];
+        match column.kind() {
+            ColumnKind::Number { .. } => Value::Number(self.number(column, features[0])),
+            _ => column.decode(features),
+        }
+    }
+
+    /// The number that a feature of a column of numbers stands for.
+    fn number(&self, column: &Column, feature: f32) -> f64 {
+        let known = self.features.value(&self.raw, column, feature);
+        known.unwrap_or_else(|| match column.decode(&[feature]) {
+            Value::Number(number) => number,
+            Value::Integer(number) => number as f64,
+            Value::Category(_) => f64::NAN,
+        })
     }
 
     fn check_row(&self, row: &[f32]) -> Result<(), Error> {

@@ -161,6 +161,9 @@ impl Transform {
         if height == 0 || width == 0 {
             return Err(refused("the image is empty"));
         }
+        if to_height.saturating_mul(to_width) > MOST_PIXELS {
+            return Err(refused(TOO_LARGE));
+        }
         let mut pixels = Vec::with_capacity(channels * to_height * to_width);
         for plane in bytes.chunks(from_height * from_width) {
             let plane: ImageBuffer<Luma<u8>, &[u8]> =
@@ -176,9 +179,16 @@ impl Transform {
     }
 }
 
+/// Why an image is refused that is many times as long as broad.
+pub(crate) const TOO_LARGE: &str =
+    "it would become far too large, since it is many times as long as broad";
+
+/// Of a resized image: 8,192 × 8,192.
+const MOST_PIXELS: usize = 1 << 26;
+
 /// Height and width with this shorter side.
 fn resized(shorter: usize, height: usize, width: usize) -> (usize, usize) {
-    let longer = |long: usize, short: usize| shorter * long / short.max(1);
+    let longer = |long: usize, short: usize| shorter.saturating_mul(long) / short.max(1);
     match height <= width {
         true => (shorter, longer(width, height)),
         false => (longer(height, width), shorter),

@@ -49,6 +49,81 @@ pub enum ModelError {
         reason: String,
     },
 
+    /// A checkpoint with an object of Python that is not read here, beside its weights or in their place.
+    #[error(
+        "{path} has an object of Python that is not read here ({reason}): save the weights alone, in PyTorch, by \
+         torch.save(torch.load({path:?}, weights_only=False)[\"state_dict\"], \"weights.pt\"), or by another key that \
+         they have there"
+    )]
+    Object {
+        /// The file.
+        path: String,
+        /// What the reader found.
+        reason: String,
+    },
+
+    /// A file with several state dictionaries of a network, or with one under a key that is not usual.
+    #[error(
+        "{path} has weights of {model} under {}: choose by `Weights::under` (in the examples, --under)",
+        shown(.found)
+    )]
+    StateDicts {
+        /// The file.
+        path: String,
+        /// The network.
+        model: String,
+        /// The keys.
+        found: Vec<String>,
+    },
+
+    /// A key under which a file has no tensors.
+    #[error("{path} has nothing under `{key}`; it has {}", shown(.found))]
+    Key {
+        /// The file.
+        path: String,
+        /// The key.
+        key: String,
+        /// The first part of every name in the file.
+        found: Vec<String>,
+    },
+
+    /// Weights of a network whose convolutions took in their batch norms.
+    #[error(
+        "{path} has no batch norms, but biases in convolutions of {model} that have none: the network was fused. Save \
+         its weights before `fuse_modules` or `fuse_conv_bn_eval`"
+    )]
+    Fused {
+        /// The file.
+        path: String,
+        /// The network.
+        model: String,
+    },
+
+    /// NaN or infinity for weights, or what is infinite in the network's float type.
+    #[error(
+        "{path} has NaN or infinity, where finite numbers are expected, in {}: take weights from before training \
+         diverged",
+        shown(.tensors)
+    )]
+    NotFinite {
+        /// The file.
+        path: String,
+        /// The tensors.
+        tensors: Vec<String>,
+    },
+
+    /// Running variances below 0.
+    #[error(
+        "{path} has variances below 0, of which there is no square root, in {}: save the weights again",
+        shown(.tensors)
+    )]
+    NegativeVariance {
+        /// The file.
+        path: String,
+        /// The tensors.
+        tensors: Vec<String>,
+    },
+
     /// Weights of another network.
     #[error("{path} does not fit {model}: {mismatch}")]
     Mismatch {
@@ -64,6 +139,15 @@ pub enum ModelError {
 /// Names of each kind that a message shows; the error has them all.
 const SHOWN: usize = 10;
 
+fn shown(names: &[String]) -> String {
+    let first = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
+    let more = match names.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    first.join(", ") + &more
+}
+
 /// How the tensors of a file differ from those of a network, by their names in PyTorch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mismatch {
@@ -75,6 +159,8 @@ pub struct Mismatch {
     pub wrong_shape: Vec<WrongShape>,
     /// Both have them, but the file holds another kind of number: integers for floats, say.
     pub wrong_type: Vec<String>,
+    /// Mean and standard deviation of the inputs that the file has, for which the network has no place.
+    pub normalization: Vec<String>,
 }
 
 /// A tensor whose shape is another one in the file than in the network.
@@ -91,8 +177,9 @@ pub struct WrongShape {
 impl Mismatch {
     /// Whether there is no difference.
     pub fn is_empty(&self) -> bool {
-        let Self { missing, unused, wrong_shape, wrong_type } = self;
-        missing.is_empty() && unused.is_empty() && wrong_shape.is_empty() && wrong_type.is_empty()
+        let Self { missing, unused, wrong_shape, wrong_type, normalization } = self;
+        let names = [missing, unused, wrong_type, normalization];
+        wrong_shape.is_empty() && names.into_iter().all(Vec::is_empty)
     }
 }
 
@@ -100,14 +187,7 @@ impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let list = |what: &str, names: &[String], advice: &str| match names {
             [] => None,
-            names => {
-                let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>();
-                let more = match names.len().saturating_sub(SHOWN) {
-                    0 => String::new(),
-                    more => format!(" and {more} more"),
-                };
-                Some(format!("{what}: {}{more} ({advice})", shown.join(", ")))
-            }
+            names => Some(format!("{what}: {} ({advice})", shown(names))),
         };
         let shapes: Vec<String> = self
             .wrong_shape
@@ -121,6 +201,11 @@ impl std::fmt::Display for Mismatch {
             list("not used", &self.unused, "`Weights::ignoring` passes over what is not needed"),
             list("of another shape", &shapes, "check width, channels and classes"),
             list("of another type", &self.wrong_type, "weights are floats"),
+            list(
+                "normalisation",
+                &self.normalization,
+                "load it into a `Normalized` of as many channels",
+            ),
         ];
         f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
     }

@@ -85,6 +85,10 @@ impl Classifier<2> for Mlp {
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        self.summary(sample).map_or(1, |summary| summary.smallest_batch)
+    }
 }
 
 impl BoundedClassifier<2> for Mlp {

@@ -272,6 +272,10 @@ impl Classifier<4> for Network {
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         of_each!(Network, self, model => model.check_input(sample))
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        of_each!(Network, self, model => model.smallest_batch(sample))
+    }
 }
 
 impl BoundedClassifier<4> for Network {

@@ -123,6 +123,16 @@ impl Normalize {
         inputs * self.scale.clone().reshape(per_channel) + self.shift.clone().reshape(per_channel)
     }
 
+    /// Another one for as many channels, where this one is and in its precision.
+    pub(crate) fn replaced(&self, config: &NormalizeConfig) -> Option<Self> {
+        let fits = config.check().is_ok() && config.mean.len() == self.channels();
+        fits.then(|| {
+            let Self { scale, shift } = config.init(&self.scale.device());
+            let dtype = self.scale.dtype();
+            Self { scale: scale.cast(dtype), shift: shift.cast(dtype) }
+        })
+    }
+
     /// The number of channels.
     pub fn channels(&self) -> usize {
         self.scale.dims()[0]

@@ -5,7 +5,7 @@ use burn::tensor::{Int, Tensor};
 use free_at_core::{BoundedClassifier, Classifier, Draws, Error, Interval};
 
 use crate::boxes::normalized;
-use crate::{Normalize, PyTorchNames, Summarize, Summary};
+use crate::{Normalize, NormalizeConfig, PyTorchNames, Summarize, Summary};
 
 /// A classifier whose inputs are normalised first, so that inputs, epsilon and adversarial examples
 /// stay in their own units.
@@ -60,6 +60,10 @@ impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> fo
         self.check_channels(sample)?;
         self.model.check_input(sample)
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        self.model.smallest_batch(sample)
+    }
 }
 
 impl<M, const D: usize> BoundedClassifier<D> for Normalized<M>
@@ -78,7 +82,7 @@ impl<M: Module + Summarize> Summarize for Normalized<M> {
     }
 }
 
-/// Those of the classifier: a normalisation has no weights.
+/// Those of the classifier: a normalisation has no weights. One that a file has replaces it.
 impl<M: PyTorchNames + ModuleDisplay> PyTorchNames for Normalized<M> {
     fn pytorch_name(&self, name: &str) -> String {
         self.model.pytorch_name(name.strip_prefix("model.").unwrap_or(name))
@@ -86,6 +90,10 @@ impl<M: PyTorchNames + ModuleDisplay> PyTorchNames for Normalized<M> {
 
     fn resolve_alias(&self, name: &str) -> String {
         self.model.resolve_alias(name)
+    }
+
+    fn renormalized(&self, normalization: &NormalizeConfig) -> Option<Self> {
+        Some(Self::new(self.normalize.replaced(normalization)?, self.model.clone()))
     }
 
     fn model_name(&self) -> String {

@@ -155,6 +155,10 @@ impl Classifier<4> for ResNet {
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        self.summary(sample).map_or(1, |summary| summary.smallest_batch)
+    }
 }
 
 bounded!(ResNet, fc);

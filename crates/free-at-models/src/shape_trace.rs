@@ -41,7 +41,8 @@ impl ShapeTrace {
     }
 
     fn new(model: String, sample: &[usize]) -> Self {
-        let summary = Summary { model, input: sample.to_vec(), parts: Vec::new() };
+        let summary =
+            Summary { model, input: sample.to_vec(), parts: Vec::new(), smallest_batch: 1 };
         Self { summary, shape: sample.to_vec(), parameters: 0, multiply_adds: 0 }
     }
 
@@ -70,6 +71,9 @@ impl ShapeTrace {
 
     pub(crate) fn norm(&mut self, norm: &BatchNorm) {
         self.parameters += 2 * norm.gamma.shape().num_elements();
+        if self.shape[1..].iter().all(|size| *size == 1) && norm.training.is_enabled() {
+            self.summary.smallest_batch = 2; // one value has no variance
+        }
     }
 
     pub(crate) fn linear(&mut self, linear: &Linear) -> Result<(), Error> {

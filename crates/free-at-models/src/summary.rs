@@ -33,6 +33,8 @@ pub struct Summary {
     pub input: Vec<usize>,
     /// The parts, from input to logits.
     pub parts: Vec<Part>,
+    /// How many samples a minibatch needs for training: 2 where a batch norm sees a single value of each channel.
+    pub smallest_batch: usize,
 }
 
 /// A part of a network: a layer or a stage.

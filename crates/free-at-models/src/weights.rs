@@ -1,8 +1,14 @@
 //! Weights in and out of PyTorch.
 
+mod archive;
 mod detach;
+mod fit;
 mod names;
+mod normalization;
+mod numbers;
+mod reading;
 mod save;
+mod state_dict;
 mod weight_file;
 
 pub use names::PyTorchNames;

@@ -152,6 +152,10 @@ impl Classifier<4> for WideResNet {
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.summary(sample).map(drop)
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        self.summary(sample).map_or(1, |summary| summary.smallest_batch)
+    }
 }
 
 bounded!(WideResNet, fc);

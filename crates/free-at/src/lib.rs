@@ -43,7 +43,7 @@
 //! - here: threat models ([`ThreatModel`], [`Epsilon`], [`Norm`], [`Bounds`]), what an attack wants ([`Goal`],
 //!   [`Objective`]), what it acts on ([`Classifier`], [`Batch`], [`FrozenModel`], [`LabelOnly`]);
 //! - [`train`]: the trainers, a run in one call, the guard;
-//! - [`attacks`]: from FGSM to AutoAttack, the evaluation, and the parts that attacks are made of;
+//! - [`attacks`]: from FGSM to AutoAttack, the evaluation, model cards, and the parts that attacks are made of;
 //! - [`models`]: networks, weights from and to PyTorch, normalisation as a layer;
 //! - [`nn`]: the convolution and batch norm that they are made of, several times as fast as Burn's on the CPU, for your
 //!   own networks too;

@@ -6,12 +6,14 @@ use free_at_core::{Batch, Error};
 
 use super::report::CertifiedSample;
 use crate::error::EvaluationError;
+use crate::order::keeps_its_order;
 
 /// The certificates of all samples, a batch of the loader at a time, given with the number of its first sample.
 pub(super) fn each_batch<const D: usize>(
     test: &dyn DataLoader<Batch<D>>,
     mut certify: impl FnMut(&Batch<D>, usize) -> Result<Vec<CertifiedSample>, Error>,
 ) -> Result<Vec<CertifiedSample>, EvaluationError> {
+    keeps_its_order(test)?;
     let mut samples = Vec::new();
     for batch in test.iter() {
         samples.extend(certify(&batch?, samples.len())?);

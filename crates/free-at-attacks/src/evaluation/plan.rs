@@ -7,6 +7,7 @@ use free_at_core::{Attack, Bounds, Error, Target, ThreatModel};
 
 use crate::error::EvaluationError;
 use crate::progress::Progress;
+use crate::warning::Warning;
 
 /// The parameters of an evaluation, as its builder describes them.
 #[derive(Clone)]
@@ -41,6 +42,21 @@ impl<const D: usize> Plan<D> {
 
     pub(crate) fn is_targeted(&self) -> bool {
         self.target.is_some()
+    }
+
+    /// The same for a model of so many classes: attacks that aim at more wrong ones than it has aim at all of them, which
+    /// the report says.
+    pub(crate) fn for_classes(&self, classes: usize) -> (Self, Vec<Warning>) {
+        let mut fewer = Vec::new();
+        let attack = |attack: &Arc<dyn Attack<D>>| match attack.for_classes(classes) {
+            Some(fitted) if !self.is_targeted() => {
+                fewer.push(Warning::FewerTargets { attack: attack.name(), classes });
+                fitted
+            }
+            _ => attack.clone(),
+        };
+        let attacks = self.attacks.iter().map(attack).collect();
+        (Self { attacks, ..self.clone() }, fewer)
     }
 
     /// Accepts what can be told to make sense before the data are read.

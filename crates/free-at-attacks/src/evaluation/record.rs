@@ -101,11 +101,12 @@ impl Record {
                 finding.map_err(|error| damaged(path, format!("line {}: {error}", at + 1)))
             })
             .collect::<Result<Vec<_>, Error>>()?;
+        check(&findings).map_err(|reason| damaged(path, reason))?;
         cut(path, &mut lines, whole as u64)?;
         let (examples, kept) = match features {
             Some(features) => {
                 let broken: usize = findings.iter().map(|finding| finding.examples()).sum();
-                let (file, values) = examples(&beside(path), broken * features)?;
+                let (file, values) = examples(&beside(path), broken.saturating_mul(features))?;
                 (Some(file), values)
             }
             None => (None, Vec::new()),
@@ -132,6 +133,27 @@ impl Record {
     }
 }
 
+/// Accepts findings that an evaluation can go on from: their costs add up to a number, and norms are norms.
+fn check(findings: &[Finding]) -> Result<(), String> {
+    /// More than any evaluation computes; what comes after it still fits.
+    const MOST: u64 = 1 << 53;
+    let (mut computed, mut seconds) = (0u64, 0.0);
+    for (at, finding) in findings.iter().enumerate() {
+        let line = at + 2; // after the header
+        let costs = finding.gradient_computations.saturating_add(finding.forward_passes);
+        computed = computed.saturating_add(costs);
+        seconds += finding.seconds.max(0.0);
+        if computed > MOST || finding.seconds < 0.0 || seconds > MOST as f64 {
+            return Err(format!("line {line}: no evaluation costs so much, or less than nothing"));
+        }
+        let is_norm = |norm: f64| norm.is_finite() && norm >= 0.0;
+        if let Some(broken) = finding.broken.iter().find(|broken| !is_norm(broken.norm)) {
+            return Err(format!("line {line}: {} is no norm", broken.norm));
+        }
+    }
+    Ok(())
+}
+
 /// The file of adversarial examples that belongs to a record.
 fn beside(record: &Path) -> PathBuf {
     let mut name = record.as_os_str().to_owned();
@@ -152,11 +174,22 @@ fn cut(path: &Path, file: &mut File, length: u64) -> Result<(), Error> {
 
 /// The first `count` values of the file of examples, and the file to write on after them.
 fn examples(path: &Path, count: usize) -> Result<(File, Vec<f32>), Error> {
-    let mut bytes = vec![0; 4 * count];
+    const BYTES: usize = 4;
     let mut file = open(path)?;
+    let found = file.metadata().map_err(|error| failed(path, error))?.len();
+    // Before there is room for them: the record may name more than any memory holds.
+    let length = count.checked_mul(BYTES).filter(|length| *length as u64 <= found);
+    let Some(length) = length else {
+        let reason = format!("{count} values of {BYTES} bytes expected, found {found} bytes");
+        return Err(damaged(path, reason));
+    };
+    let mut bytes = vec![0; length];
     file.read_exact(&mut bytes).map_err(|error| damaged(path, error))?;
-    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    let values = bytes.chunks_exact(BYTES).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let values = values.collect();
     cut(path, &mut file, bytes.len() as u64)?;
     Ok((file, values))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ use free_at_core::{
 
 use super::measure::{exceeds, past_bounds, read_bools};
 use super::plan::Plan;
+use crate::error::EvaluationError;
+use crate::order::keeps_its_order;
 
 /// The streams of the draws of random targets, and of a model that draws when nobody attacks it: no attack's.
 const TARGETS: u64 = u64::MAX;
@@ -29,6 +31,8 @@ pub(crate) struct Samples {
     inputs: Vec<f32>,
     truth: Vec<i64>,
     target: Option<Vec<i64>>,
+    /// How many classes the model has.
+    pub(crate) classes: usize,
     /// Numbers in place of classes, and how far an answer may be from them.
     numbers: Option<(Vec<f32>, f64)>,
     /// What the model says of each without an attack.
@@ -45,12 +49,14 @@ impl Samples {
         test: &dyn DataLoader<Batch<D>>,
         plan: &Plan<D>,
         devices: &[Device],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, EvaluationError> {
+        keeps_its_order(test)?;
         let mut samples = Self {
             shape: Vec::new(),
             inputs: Vec::new(),
             truth: Vec::new(),
             target: plan.is_targeted().then(Vec::new),
+            classes: 0,
             numbers: None,
             clean: Vec::new(),
             batch: 0,
@@ -61,7 +67,7 @@ impl Samples {
             samples.add(model, &batch?, plan, devices)?;
         }
         match samples.truth.is_empty() {
-            true => Err(Error::EmptyBatch),
+            true => Err(Error::EmptyBatch.into()),
             false => Ok(samples),
         }
     }
@@ -86,7 +92,7 @@ impl Samples {
         let draws = Draws::new(self.seed, (first..first + batch.len() as u64).collect());
         let logits = model.logits_with(inputs.clone(), &draws.clone().for_attack(CLEAN))?;
         let classes = logits.dims()[1];
-        batch.check_logits(classes)?;
+        batch.check_logits(classes).map_err(|error| error.in_data_set(self.truth.len()))?;
         let truth = batch.labels().try_into_vec_as::<i64>().map_err(Error::unreadable)?;
         let foreign = truth.iter().any(|label| !(0..classes as i64).contains(label));
         if foreign || exceeds(past_bounds(&allowed, inputs.clone())?, 0.0) {
@@ -96,10 +102,11 @@ impl Samples {
         }
         if self.truth.is_empty() {
             self.shape = batch.sample_shape();
+            self.classes = classes;
             self.batch = batch.len();
             self.device = device.without_autodiff();
             self.numbers = batch.numbers().map(|(_, tolerance)| (Vec::new(), tolerance));
-            for attack in &plan.attacks {
+            for attack in &plan.for_classes(classes).0.attacks {
                 match batch.numbers() {
                     None => attack.check_classes(classes, plan.is_targeted())?,
                     Some(_) => numbers_are_for(attack.as_ref(), plan.is_targeted())?,
@@ -207,8 +214,10 @@ impl Samples {
                 let numbers = Tensor::from_data(numbers.as_slice(), (device, DType::F32));
                 Goal::beyond(numbers, *tolerance)
             }
-            (None, Some(target)) => Goal::targeted(classes(&self.truth), classes(target))?,
-            (None, None) => Goal::untargeted(classes(&self.truth)),
+            (None, Some(target)) => {
+                Goal::targeted(classes(&self.truth), classes(target))?.among(self.classes)
+            }
+            (None, None) => Goal::untargeted(classes(&self.truth)).among(self.classes),
         };
         let keys = samples.iter().map(|&sample| sample as u64).collect();
         let draws = Draws::new(self.seed, keys).for_attack(attack as u64).for_restart(run);

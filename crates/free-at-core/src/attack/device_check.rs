@@ -58,7 +58,7 @@ pub fn check_device<const D: usize>(inputs: &Tensor<D>) -> Result<(), Error> {
     let model = FrozenModel::new(&Known { weights });
 
     let signs: Vec<i64> = (0..n as i64).map(|row| row % 2).collect();
-    let goal = || Goal::untargeted(Tensor::<1, Int>::from_data(signs.as_slice(), &device));
+    let goal = || Goal::untargeted(Tensor::<1, Int>::from_data(signs.as_slice(), &device)).among(2);
     // Away from class 0 the difference of logits falls with the weights, away from class 1 it rises.
     let known = |size: &dyn Fn(f32) -> f32| {
         let row = |row: usize| {

@@ -1,6 +1,7 @@
 //! What every attack does.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
@@ -133,6 +134,13 @@ pub trait Attack<const D: usize>: AttackParameters {
     /// # Errors
     /// Those of [`AttackParameters`]' checks and of the model's evaluation.
     fn run_once(&self, task: &AttackTask<D>, run: usize) -> Result<Tensor<D>, Error>;
+
+    /// The attack as it is for a model of so many classes, where that is another one: one that aims at more wrong classes than
+    /// there are. Evaluations ask for it. Default: none.
+    fn for_classes(&self, classes: usize) -> Option<Arc<dyn Attack<D>>> {
+        let _ = classes;
+        None
+    }
 
     /// All runs; of each sample the adversarial example that fools the model by the widest margin.
     ///

@@ -252,9 +252,11 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// The logits, `[n, classes]`, of adversarial examples of the samples.
     ///
     /// # Errors
-    /// [`Error::Logits`].
+    /// [`Error::Logits`], and those of [`Goal::check_logits`].
     pub fn logits(&self, adversarial: Tensor<D>) -> Result<Tensor<2>, Error> {
-        self.model.logits_with(self.seen(adversarial), &self.draws_of_model())
+        let logits = self.model.logits_with(self.seen(adversarial), &self.draws_of_model())?;
+        self.goal.check_logits(logits.dims()[1])?;
+        Ok(logits)
     }
 
     /// The logits, `[n, classes]`, of what the model is shown in the end, as it is, [`width`](Self::width) samples at a
@@ -301,15 +303,19 @@ impl<'a, const D: usize> AttackTask<'a, D> {
     /// The same of any function of the logits, as [`FrozenModel::input_gradient_of`] has it.
     ///
     /// # Errors
-    /// Those of [`FrozenModel::input_gradient_of`].
+    /// Those of [`FrozenModel::input_gradient_of`] and of [`Goal::check_logits`].
     pub fn gradient_of(
         &self,
         adversarial: Tensor<D>,
         values: impl Fn(Tensor<2>) -> Result<Tensor<1>, Error>,
     ) -> Result<InputGradient<D>, Error> {
         let seen = self.seen(adversarial);
+        let values = |logits: Tensor<2>| {
+            self.goal.check_logits(logits.dims()[1])?;
+            values(logits)
+        };
         let answer =
-            || self.model.input_gradient_with(seen.clone(), &self.draws_of_model(), &values);
+            || self.model.input_gradient_with(seen.clone(), &self.draws_of_model(), values);
         let mut found = answer()?;
         for _ in 1..self.answers {
             let next = answer()?;

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
+use super::samples::{check_inputs, check_samples};
 use crate::error::Error;
 use crate::threat::bounds::Bounds;
 use crate::threat::goal::Goal;
+use crate::threat::labels::{KnownLabels, check_label, check_labels, in_own_integers};
 use crate::threat::numbers::Numbers;
 
 /// A minibatch: inputs `[n, …]` in their own units, and the true class of each, `[n]`.
@@ -30,21 +32,32 @@ pub struct Batch<const D: usize> {
     labels: Tensor<1, Int>,
     /// The number of classes the labels were checked against, if they were.
     classes: Option<usize>,
+    known: KnownLabels,
     /// What it counts in an optimiser step that adds up the gradients of several devices.
     weight: f32,
     /// Where each sample is in its data set, if that is known.
     indices: Option<Arc<[usize]>>,
     /// Tells minibatches apart; replays of one have one.
     serial: u64,
-    /// A second class of each sample, and what it counts.
-    mixed: Option<(Tensor<1, Int>, f32)>,
+    /// A second class of each sample.
+    mixed: Option<Mixed>,
     /// What an answer should be, in place of a class, and how far it may be from it.
     numbers: Option<Numbers>,
 }
 
+#[derive(Debug, Clone)]
+struct Mixed {
+    labels: Tensor<1, Int>,
+    /// What it counts.
+    share: f32,
+    /// Below how many classes it is.
+    classes: usize,
+}
+
 impl<const D: usize> Batch<D> {
-    /// A batch of tensors that are on a device already. Their values are not read: see
-    /// [`check`](Self::check). Labels may be integers of any type.
+    /// A batch of tensors that are on a device already. Inputs are not read: see [`check`](Self::check). Labels may be
+    /// integers of any type; they are read when a model is first asked about them, to refuse those that are none of its
+    /// classes. (Training on a GPU waits for that at its first minibatch alone, and reads later ones beside its steps.)
     ///
     /// # Errors
     /// [`Error::EmptyBatch`], [`Error::BatchLength`], [`Error::Device`] if the labels are elsewhere
@@ -62,13 +75,12 @@ impl<const D: usize> Batch<D> {
             let (inputs, labels) = (inputs.device(), labels.device());
             return Err(Error::elsewhere("tensor of labels", &inputs, &labels));
         }
-        // Labels of another type of integer do not fit those that the device makes itself.
-        let own = DType::from(labels.device().settings().int_dtype);
-        let labels = if labels.dtype() == own { labels } else { labels.cast(own) };
+        let labels = in_own_integers(labels);
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let (classes, weight, indices, mixed, numbers) = (None, 1.0, None, None, None);
-        Ok(Self { inputs, labels, classes, weight, indices, serial, mixed, numbers })
+        let (weight, known) = (1.0, KnownLabels::of(vec![labels.clone()]));
+        let (classes, indices, mixed, numbers) = (None, None, None, None);
+        Ok(Self { inputs, labels, classes, known, weight, indices, serial, mixed, numbers })
     }
 
     /// A batch for a model that answers with a number, its one logit: what the answer to each sample should be, `[n]`, and
@@ -99,7 +111,7 @@ impl<const D: usize> Batch<D> {
         let labels = Tensor::<1, Int>::zeros(numbers.dims(), &numbers.device());
         let values = numbers.cast(FloatDType::F32);
         let numbers = Some(Numbers { values, tolerance });
-        Ok(Self { numbers, ..Self::new(inputs, labels)? })
+        Ok(Self { numbers, known: KnownLabels::below(1), ..Self::new(inputs, labels)? })
     }
 
     /// What the answers should be, `[n]`, and how far they may be from it, in a batch [of numbers](Self::of_numbers).
@@ -135,7 +147,7 @@ impl<const D: usize> Batch<D> {
         let inputs =
             Tensor::from_data(TensorData::new::<f32, _>(values, shape), (device, DType::F32));
         let batch = Self::new(inputs, on_device(labels, device))?;
-        Ok(Self { classes: Some(classes), ..batch })
+        Ok(batch.among(classes))
     }
 
     /// A batch of samples that are bytes, each `byte / white`: they are sent to `device` as bytes and become
@@ -178,7 +190,7 @@ impl<const D: usize> Batch<D> {
             }
         };
         let batch = Self::new(inputs.div_scalar(white), on_device(labels, device))?;
-        Ok(Self { classes: Some(classes), ..batch })
+        Ok(batch.among(classes))
     }
 
     /// Reads the batch back and checks every value, for one that was made on a device.
@@ -189,11 +201,25 @@ impl<const D: usize> Batch<D> {
     /// [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`], and
     /// [`Error::Read`] if the device fails.
     pub fn check(&self, classes: usize, bounds: &Bounds) -> Result<(), Error> {
-        let read = |reason: String| Error::Read { reason };
-        let labels = self.labels.try_to_vec_as::<i64>().map_err(|e| read(e.to_string()))?;
-        let number = |(at, &label): (usize, &i64)| check_label(at, label, classes);
-        labels.iter().enumerate().try_for_each(number)?;
+        check_labels(&self.labels, classes)?;
         self.check_inputs(bounds)
+    }
+
+    /// The batch, whose labels are known to be below `classes`.
+    fn among(self, classes: usize) -> Self {
+        Self { classes: Some(classes), known: KnownLabels::below(classes), ..self }
+    }
+
+    /// Whether it is known that the labels are classes, so that no model has to read them.
+    pub(crate) fn knows_labels(&self) -> bool {
+        self.known.are_known()
+    }
+
+    /// The batch with labels of no class in the place of those of the nearest: nothing is read, and a device that is asked
+    /// for the logit of no class may do anything.
+    pub(crate) fn with_labels_clamped(self, classes: usize) -> Self {
+        let labels = self.labels.clone().clamp(0, classes as i64 - 1);
+        Self { labels, known: KnownLabels::below(classes), ..self }
     }
 
     /// The same of the inputs alone.
@@ -218,11 +244,10 @@ impl<const D: usize> Batch<D> {
 
     /// What an untargeted attack wants of the batch: any answer but the labels.
     pub fn untargeted(&self) -> Goal {
-        let goal = Goal::untargeted(self.labels());
-        match (&self.numbers, self.classes) {
-            (Some(numbers), _) => goal.of_numbers(numbers.clone()),
-            (None, Some(classes)) => goal.among(classes),
-            (None, None) => goal,
+        let goal = Goal::untargeted(self.labels()).knowing(self.known.clone());
+        match &self.numbers {
+            Some(numbers) => goal.of_numbers(numbers.clone()),
+            None => goal,
         }
     }
 
@@ -234,9 +259,15 @@ impl<const D: usize> Batch<D> {
     /// Accepts a model with this many logits.
     ///
     /// # Errors
-    /// [`Error::Classes`] if the labels were checked against more classes, [`Error::Answers`] for numbers and several logits.
+    /// Those of [`Goal::check_logits`], and [`Error::Classes`] for a second class that is none.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
-        self.untargeted().check_logits(logits)
+        self.untargeted().check_logits(logits)?;
+        match &self.mixed {
+            Some(mixed) if mixed.classes > logits => {
+                Err(Error::Classes { classes: mixed.classes, logits })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The number of samples; never 0.
@@ -290,12 +321,20 @@ impl<const D: usize> Batch<D> {
         let classes = self.classes.unwrap_or(usize::MAX);
         let mut numbered = labels.iter().enumerate();
         numbered.try_for_each(|(at, &label)| check_label(at, label as i64, classes))?;
-        Ok(Self { mixed: Some((on_device(labels, &self.device()), share)), ..self })
+        let classes = labels.iter().max().map_or(0, |most| most + 1);
+        let labels = on_device(labels, &self.device());
+        Ok(Self { mixed: Some(Mixed { labels, share, classes }), ..self })
     }
 
     /// The second class of each sample, `[n]`, and what it counts, if they have one.
     pub fn mixed(&self) -> Option<(Tensor<1, Int>, f32)> {
-        self.mixed.clone()
+        self.mixed.as_ref().map(|mixed| (mixed.labels.clone(), mixed.share))
+    }
+
+    /// The second class of each sample as what is wanted of it, and what it counts, if they have one.
+    pub(crate) fn second(&self) -> Option<(Goal, f32)> {
+        let goal = |mixed: &Mixed| Goal::untargeted(mixed.labels.clone()).among(mixed.classes);
+        self.mixed.as_ref().map(|mixed| (goal(mixed), mixed.share))
     }
 
     /// A number that clones of this batch have, replays for example, and no other batch.
@@ -309,7 +348,9 @@ impl<const D: usize> Batch<D> {
         Self {
             inputs: self.inputs.to_device(device),
             labels: self.labels.to_device(device),
-            mixed: self.mixed.map(|(labels, share)| (labels.to_device(device), share)),
+            mixed: self
+                .mixed
+                .map(|mixed| Mixed { labels: mixed.labels.to_device(device), ..mixed }),
             numbers: self.numbers.map(|numbers| numbers.moved_to(device)),
             ..self
         }
@@ -339,56 +380,6 @@ fn batch_shape<const D: usize>(n: usize, sample: &[usize]) -> Result<[usize; D],
 fn on_device(labels: &[usize], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
     Tensor::from_data(labels.as_slice(), device)
-}
-
-/// Accepts samples on the host that can be a batch: as many labels as samples and at least one,
-/// `features` values each, labels below `classes`, values finite and within the bounds.
-///
-/// # Errors
-/// [`Error::EmptyBatch`], [`Error::BatchLength`], and for the first sample that is wrong
-/// [`Error::RaggedBatch`], [`Error::Label`], [`Error::InputNotFinite`], [`Error::InputOutOfBounds`].
-pub fn check_samples<S: AsRef<[f32]>>(
-    samples: &[S],
-    features: usize,
-    labels: &[usize],
-    classes: usize,
-    bounds: &Bounds,
-) -> Result<(), Error> {
-    if samples.len() != labels.len() {
-        return Err(Error::BatchLength { inputs: samples.len(), labels: labels.len() });
-    }
-    if samples.is_empty() {
-        return Err(Error::EmptyBatch);
-    }
-    for (at, (sample, &label)) in samples.iter().zip(labels).enumerate() {
-        let sample = sample.as_ref();
-        if sample.len() != features {
-            return Err(Error::RaggedBatch { sample: at, expected: features, found: sample.len() });
-        }
-        check_label(at, label as i64, classes)?;
-        check_inputs(at, sample, bounds)?;
-    }
-    Ok(())
-}
-
-fn check_label(sample: usize, label: i64, classes: usize) -> Result<(), Error> {
-    match usize::try_from(label).is_ok_and(|label| label < classes) {
-        true => Ok(()),
-        false => Err(Error::Label { sample, label, classes }),
-    }
-}
-
-fn check_inputs(sample: usize, values: &[f32], bounds: &Bounds) -> Result<(), Error> {
-    for (feature, &value) in values.iter().enumerate() {
-        if !value.is_finite() {
-            return Err(Error::InputNotFinite { sample, value });
-        }
-        let (low, high) = bounds.of_feature(feature);
-        if value < low || value > high {
-            return Err(Error::InputOutOfBounds { sample, value, low, high });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

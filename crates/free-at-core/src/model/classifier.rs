@@ -59,6 +59,15 @@ pub trait Classifier<const D: usize>: Send + Sync {
         let _ = sample;
         Ok(())
     }
+
+    /// How many samples of this shape a minibatch needs for training: 2 where a batch norm would see a single value of a
+    /// channel, which has no variance (PyTorch refuses it likewise). Trainers refuse smaller ones.
+    ///
+    /// The default is 1.
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        let _ = sample;
+        1
+    }
 }
 
 /// A classifier that can be trained: any Burn module that implements [`Classifier`]. There is nothing to

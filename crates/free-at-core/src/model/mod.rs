@@ -7,3 +7,4 @@ pub(crate) mod gradient;
 pub(crate) mod interval;
 pub(crate) mod label_only;
 pub(crate) mod precision;
+pub(crate) mod samples;

@@ -2,6 +2,7 @@
 
 use burn::tensor::{Bool, FloatDType, Int, Tensor};
 
+use super::labels::{KnownLabels, in_own_integers};
 use super::numbers::Numbers;
 use crate::error::Error;
 use crate::rows::{finite, predicted};
@@ -12,14 +13,18 @@ use crate::rows::{finite, predicted};
 pub struct Goal {
     truth: Tensor<1, Int>,
     target: Option<Tensor<1, Int>>,
-    classes: Option<usize>,
+    /// Of true classes and targets.
+    known: KnownLabels,
     numbers: Option<Numbers>,
 }
 
 impl Goal {
-    /// Untargeted: any class but the true one will do.
+    /// Untargeted: any class but the true one will do. The labels are read when a model is first asked about them, to
+    /// refuse those of no class of its, unless [`among`](Self::among) says what they are.
     pub fn untargeted(truth: Tensor<1, Int>) -> Self {
-        Self { truth, target: None, classes: None, numbers: None }
+        let truth = in_own_integers(truth);
+        let known = KnownLabels::of(vec![truth.clone()]);
+        Self { truth, target: None, known, numbers: None }
     }
 
     /// Targeted: the sample is to be taken for `target`.
@@ -30,17 +35,27 @@ impl Goal {
         let ([inputs], [labels]) = (truth.dims(), target.dims());
         match inputs == labels {
             true => {
-                let (target, classes, numbers) = (Some(target), None, None);
-                Ok(Self { truth, target, classes, numbers })
+                let (truth, target) = (in_own_integers(truth), in_own_integers(target));
+                let known = KnownLabels::of(vec![truth.clone(), target.clone()]);
+                Ok(Self { truth, target: Some(target), known, numbers: None })
             }
             false => Err(Error::BatchLength { inputs, labels }),
         }
     }
 
+    /// The same true classes, to be taken for `target`, classes of the model that an attack has chosen.
+    ///
+    /// # Errors
+    /// Those of [`targeted`](Self::targeted).
+    pub fn aiming_at(&self, target: Tensor<1, Int>) -> Result<Self, Error> {
+        let known = self.known.clone();
+        Ok(Self { known, ..Self::targeted(self.truth(), target)? })
+    }
+
     /// Of a model that answers with a number, its one logit: an answer that is further than `tolerance` from the true one, `[n]`.
     pub fn beyond(truth: Tensor<1>, tolerance: f64) -> Self {
         let device = truth.device().without_autodiff();
-        let goal = Self::untargeted(Tensor::zeros(truth.dims(), &device));
+        let goal = Self::untargeted(Tensor::zeros(truth.dims(), &device)).among(1);
         goal.of_numbers(Numbers { values: truth, tolerance })
     }
 
@@ -71,22 +86,24 @@ impl Goal {
     /// then refused.
     #[must_use]
     pub fn among(self, classes: usize) -> Self {
-        Self { classes: Some(classes), ..self }
+        Self { known: KnownLabels::below(classes), ..self }
     }
 
-    /// Accepts a model with this many logits.
+    /// The same, of which as much is known.
+    pub(crate) fn knowing(self, known: KnownLabels) -> Self {
+        Self { known, ..self }
+    }
+
+    /// Accepts a model with this many logits. The first time it reads the labels, if nothing is known of them yet.
     ///
     /// # Errors
-    /// [`Error::Classes`] if the labels are of more classes; [`Error::Answers`] for numbers and another number of logits than
-    /// one.
+    /// [`Error::Label`] for one of no class, [`Error::Classes`] if they are known to be of more classes; [`Error::Answers`] for
+    /// numbers and another number of logits than one; [`Error::Read`] if the device fails.
     pub fn check_logits(&self, logits: usize) -> Result<(), Error> {
         if self.is_of_numbers() && logits != 1 {
             return Err(Error::Answers { found: logits });
         }
-        match self.classes {
-            Some(classes) if classes > logits => Err(Error::Classes { classes, logits }),
-            _ => Ok(()),
-        }
+        self.known.check(logits)
     }
 
     /// The number of samples.
@@ -127,7 +144,7 @@ impl Goal {
         let at = |classes: &Tensor<1, Int>| classes.clone().select(0, positions.clone());
         let (truth, target) = (at(&self.truth), self.target.as_ref().map(at));
         let numbers = self.numbers.as_ref().map(|numbers| numbers.select(positions));
-        Self { truth, target, classes: self.classes, numbers }
+        Self { truth, target, known: self.known.clone(), numbers }
     }
 
     /// Which samples these logits, `[n, classes]`, get wrong (untargeted) or take for the target

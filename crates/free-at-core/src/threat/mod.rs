@@ -4,6 +4,7 @@ pub(crate) mod bounds;
 pub(crate) mod epsilon;
 pub(crate) mod feature_rules;
 pub(crate) mod goal;
+pub(crate) mod labels;
 pub(crate) mod norm;
 pub(crate) mod numbers;
 pub(crate) mod objective;

@@ -68,7 +68,7 @@ impl Objective {
     ///
     /// # Errors
     /// [`Error::TooFewClasses`] for [`Objective::Dlr`] with fewer than three classes, or four with
-    /// a target; [`Error::Classes`] where the goal knows its labels to be of more classes.
+    /// a target; those of [`Goal::check_logits`].
     pub fn values(self, logits: Tensor<2>, goal: &Goal) -> Result<Tensor<1>, Error> {
         goal.check_logits(logits.dims()[1])?;
         if let Some(numbers) = goal.numbers() {

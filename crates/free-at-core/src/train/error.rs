@@ -25,6 +25,43 @@ pub enum TrainError {
         found: usize,
     },
 
+    /// A minibatch too small for the batch norm of the model.
+    #[error(
+        "a minibatch of {found} sample, and the model needs {expected}: a batch norm in it would see a single value of each channel, which has no variance. Leave the last minibatch out (`Loading::dropping_last`), or choose another batch size"
+    )]
+    BatchTooSmall {
+        /// The smallest minibatch.
+        expected: usize,
+        /// Samples found.
+        found: usize,
+    },
+
+    /// A pass over the data without a minibatch.
+    #[error(
+        "there is no minibatch to train on: the data set is empty, or smaller than a minibatch and the last one is left out, or all of it was held out"
+    )]
+    NoData,
+
+    /// A learning rate that is no number, below 0, or 0 at every step that was looked at before the first.
+    #[error(
+        "the learning rate is {value} at optimiser step {step}: it must be finite, at least 0, and above 0 at some steps"
+    )]
+    LearningRate {
+        /// The rate found.
+        value: f64,
+        /// The optimiser step, from 1.
+        step: u64,
+    },
+
+    /// A parameter or a running statistic that is NaN or infinite after a pass over the data.
+    #[error(
+        "`{tensor}` is no longer finite: lower the learning rate, or check the data with `Batch::check`. What was saved before is as it was"
+    )]
+    ParameterNotFinite {
+        /// Its name in the model.
+        tensor: String,
+    },
+
     /// A model none of whose parameters can be trained.
     #[error(
         "no parameter of the model requires a gradient: create it on `trainer.device()`, or call `train()` after `valid()` and `unfreeze()` after `freeze()`"

@@ -23,6 +23,7 @@ use super::method::weight_perturbation::WeightPerturbation;
 use super::run::adversarial_model::AdversarialModel;
 use super::run::after_step::Kept;
 use super::run::loading_clock::LoadingClock;
+use super::run::rates::{check_rate, check_schedule};
 use super::run::replay::ReplayLoader;
 use super::run::session::Session;
 use super::run::take_step::{ParameterGradients, take_step};
@@ -254,7 +255,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     ///
     /// # Errors
     /// [`Error::Device`](crate::Error::Device) or [`TrainError::Backend`] for a model that is elsewhere,
-    /// [`TrainError::NotTrainable`] for one without a parameter that requires a gradient.
+    /// [`TrainError::NotTrainable`] for one without a parameter that requires a gradient;
+    /// [`TrainError::LearningRate`] for a schedule that begins with no number or below 0.
     pub fn learner<C, const D: usize>(
         &self,
         model: C,
@@ -265,6 +267,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         C: Trainable<D>,
         M: Descend<D>,
     {
+        let schedule = schedule.into();
+        check_schedule(&schedule, &model, 1)?;
         Ok(Learner::new(self.adversarial_model(model, Kept::nothing())?, optimizer, schedule))
     }
 
@@ -293,7 +297,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
     ///
     /// # Errors
     /// [`StepError`], which gives the model back with its parameters as they were: one on another
-    /// device, one that cannot be trained, a batch that does not fit, a loss that is no longer
+    /// device, one that cannot be trained, a learning rate below 0 or no number, a batch that does not fit, a loss that is no longer
     /// finite. (Only a loss that is not finite is found after the forward pass, which by then has
     /// moved the running statistics of batch norm.)
     pub fn step<C, const D: usize>(
@@ -307,9 +311,9 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
         C: Trainable<D>,
         M: Descend<D>,
     {
-        let descent = self
-            .session
-            .check_model(&model)
+        let rate = learning_rate.into();
+        let descent = check_rate(&rate, self.state().optimizer_steps() + 1)
+            .and_then(|()| self.session.check_model(&model))
             .and_then(|()| self.session.check_batch(batch, self.device()))
             .and_then(|()| self.session.descend(&self.method, &model, batch));
         match descent {
@@ -317,7 +321,7 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
                 let gradients = ParameterGradients::OfOneDevice(descent.gradients);
                 let step = self.state().optimizer_steps();
                 let whole = (model, Kept::nothing());
-                let (model, _) = take_step(whole, optimizer, learning_rate.into(), gradients, step);
+                let (model, _) = take_step(whole, optimizer, rate, gradients, step);
                 let shown = batch.shown(descent.logits);
                 Ok((model, ClassificationOutput::new(descent.loss, shown, batch.labels())))
             }

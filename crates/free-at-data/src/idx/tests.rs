@@ -38,6 +38,21 @@ fn reads_plain_and_packed_files_of_either_spelling() {
 }
 
 #[test]
+fn reads_files_that_were_packed_in_parts_and_unpacked_ones_that_kept_their_name() {
+    let [images, labels] = files();
+    let folder = tempfile::tempdir().unwrap();
+    let of_images = folder.path().join("train-images-idx3-ubyte.gz");
+    for part in images.chunks(10) {
+        let file = File::options().create(true).append(true).open(&of_images).unwrap();
+        GzEncoder::new(file, Compression::default()).write_all(part).unwrap();
+    }
+    fs::write(folder.path().join("train-labels-idx1-ubyte.gz"), labels).unwrap();
+    let set = train(folder.path()).unwrap();
+    assert_eq!((set.len(), set.label(1)), (3, Some(9)));
+    assert_eq!(set.image(2).unwrap().pixels, [8.0, 9.0, 10.0, 11.0].map(|v: f32| v / 255.0));
+}
+
+#[test]
 fn files_that_are_wrong_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (images, labels) = (folder.path().join("images"), folder.path().join("labels"));

@@ -38,6 +38,8 @@ pub struct TableConfig {
     pub(super) missing: Missing,
     pub(super) marks: Vec<String>,
     pub(super) delimiter: u8,
+    pub(super) decimal_comma: bool,
+    pub(super) as_written: bool,
 }
 
 fn owned<S: Into<String>>(names: impl IntoIterator<Item = S>) -> impl Iterator<Item = String> {
@@ -46,7 +48,7 @@ fn owned<S: Into<String>>(names: impl IntoIterator<Item = S>) -> impl Iterator<I
 
 impl TableConfig {
     /// A file whose column `label` holds the classes, as text or numbers, and whose other columns hold
-    /// numbers.
+    /// numbers, or `True` and `False` throughout, which are two categories.
     pub fn new(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
@@ -57,6 +59,8 @@ impl TableConfig {
             missing: Missing::default(),
             marks: owned(["", "?", "NA", "NaN", "nan"]).collect(),
             delimiter: b',',
+            decimal_comma: false,
+            as_written: false,
         }
     }
 
@@ -75,7 +79,7 @@ impl TableConfig {
         self
     }
 
-    /// Columns that are the categories of one property already: exactly one of them is 1 in each row.
+    /// Columns that are the categories of one property already: exactly one of them is 1, or `True`, in each row.
     #[must_use]
     pub fn with_one_hot<S: Into<String>>(
         mut self,
@@ -86,7 +90,8 @@ impl TableConfig {
         self
     }
 
-    /// Columns that are left out, such as identifiers.
+    /// Columns that are left out, such as identifiers. `""` stands for those without a name, such as the index that
+    /// pandas writes.
     #[must_use]
     pub fn ignoring<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.ignored.extend(owned(names));
@@ -114,6 +119,21 @@ impl TableConfig {
     #[must_use]
     pub fn with_delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
+        self
+    }
+
+    /// Numbers have a comma where others have a point, `3,14`, as with `;` for a delimiter. Default: a point.
+    #[must_use]
+    pub fn with_decimal_comma(mut self) -> Self {
+        self.decimal_comma = true;
+        self
+    }
+
+    /// Classes and categories that are equal as numbers (`1`, `1.0`, `01`) or but for case (`Yes`, `yes`) are
+    /// different ones: alleles, or postcodes. Default: such a column is refused, since one of them is most often a slip.
+    #[must_use]
+    pub fn with_texts_as_written(mut self) -> Self {
+        self.as_written = true;
         self
     }
 }

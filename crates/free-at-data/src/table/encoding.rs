@@ -34,6 +34,8 @@ pub enum ColumnKind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     pub(super) name: String,
+    /// Which column of the table it is.
+    pub(super) at: usize,
     pub(super) kind: ColumnKind,
     pub(super) features: Range<usize>,
     /// What stands for a value that is not there.
@@ -92,24 +94,32 @@ impl Column {
         self.mean_and_std().map(|(mean, std)| ((value - mean) / std) as f32)
     }
 
-    fn encode(&self, value: f64, row: &mut Vec<f32>) {
+    fn encode(&self, value: f64, row: &mut Vec<f32>) -> Result<(), Unencodable> {
         let value = if value.is_nan() { self.fill } else { value };
-        match (&self.kind, self.standardized(value)) {
-            (ColumnKind::Category { names }, _) => {
-                row.extend((0..names.len()).map(|at| f32::from(at as f64 == value)));
+        let Some((mean, _)) = self.mean_and_std() else {
+            row.extend((0..self.features.len()).map(|at| f32::from(at as f64 == value)));
+            return Ok(());
+        };
+        let feature = self.standardized(value).filter(|feature| feature.is_finite());
+        row.push(feature.ok_or(Unencodable::FarOut)?);
+        match self.kind {
+            ColumnKind::Integer { .. } if (value - mean).abs() > MOST_WHOLE => {
+                Err(Unencodable::WholeNumberTooFar)
             }
-            (_, feature) => row.extend(feature),
+            _ => Ok(()),
         }
     }
 
-    fn decode(&self, row: &[f32]) -> Value {
-        let features = &row[self.features.clone()];
+    /// The value of these features of the column; of a number that which has the fewest digits of all that become the
+    /// same feature.
+    pub(super) fn decode(&self, features: &[f32]) -> Value {
         match &self.kind {
             ColumnKind::Number { mean, std } => {
                 let value = mean + std * f64::from(features[0]);
-                // A feature has single precision.
-                let rounding = f64::from(f32::EPSILON) * (mean.abs() + (value - mean).abs());
-                Value::Number(if value.abs() <= rounding { 0.0 } else { value })
+                let same = |value: &f64| self.standardized(*value) == Some(features[0]);
+                let rounded = (0..MOST_DIGITS).map(|digits| format!("{value:.digits$e}").parse());
+                let mut candidates = [Ok(0.0)].into_iter().chain(rounded).filter_map(Result::ok);
+                Value::Number(candidates.find(same).unwrap_or(value))
             }
             ColumnKind::Integer { mean, std } => {
                 Value::Integer((mean + std * f64::from(features[0])).round() as i64)
@@ -122,6 +132,19 @@ impl Column {
         }
     }
 }
+
+/// Why a value cannot be a feature.
+enum Unencodable {
+    FarOut,
+    WholeNumberTooFar,
+}
+
+/// Whole numbers so far from their mean come out whole: standardising one, the steps of an attack across all of them and
+/// their sum with it round by less than a third of a unit, since single precision has 24 bits.
+const MOST_WHOLE: f64 = (1u32 << 20) as f64;
+
+/// After the first, of any number in double precision.
+const MOST_DIGITS: usize = 17;
 
 /// A value in its column's own unit.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,7 +216,6 @@ impl fmt::Display for Change {
 }
 
 /// The columns with what standardises them.
-#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Encoding {
     pub(super) columns: Vec<Column>,
 }
@@ -224,13 +246,16 @@ impl Encoding {
                 Kind::Number => (ColumnKind::Number { mean, std }, mean, 1),
                 Kind::Integer => (ColumnKind::Integer { mean, std }, mean.round(), 1),
                 Kind::Category(names) => {
-                    let count = |at: usize| values.iter().filter(|v| **v == at as f64).count();
-                    let most = (0..names.len()).rev().max_by_key(|at| count(*at)).unwrap_or(0);
+                    let mut counts = vec![0u64; names.len()];
+                    values.iter().for_each(|value| counts[*value as usize] += 1);
+                    let most = (0..names.len()).rev().max_by_key(|at| counts[*at]).unwrap_or(0);
                     (ColumnKind::Category { names: names.clone() }, most as f64, names.len())
                 }
             };
             let (name, features) = (column.name.clone(), first..first + width);
-            columns.push(Column { name, kind, features, fill, observed: (low, high) });
+            let column = Column { name, at, kind, features, fill, observed: (low, high) };
+            column.check_kept(&values)?;
+            columns.push(column);
             first += width;
         }
         Ok(Self { columns })
@@ -241,26 +266,50 @@ impl Encoding {
     }
 
     /// All rows of a table, one after the other.
-    pub(super) fn encode(&self, raw: &Raw) -> Vec<f32> {
-        let mut values = Vec::with_capacity(raw.len() * self.features());
+    pub(super) fn encode(&self, raw: &Raw) -> Result<Vec<f32>, TableError> {
+        let mut features = Vec::with_capacity(raw.len() * self.features());
         for row in 0..raw.len() {
             for (column, value) in self.columns.iter().zip(raw.row(row)) {
-                column.encode(*value, &mut values);
+                column
+                    .encode(*value, &mut features)
+                    .map_err(|why| column.unencodable(raw, row, *value, &why))?;
             }
         }
-        values
+        Ok(features)
+    }
+}
+
+impl Column {
+    /// Accepts training values that single precision tells apart.
+    fn check_kept(&self, values: &[f64]) -> Result<(), TableError> {
+        /// Values looked at.
+        const MOST: usize = 4_096;
+        let ColumnKind::Number { .. } = self.kind else { return Ok(()) };
+        let mut values = values[..values.len().min(MOST)].to_vec();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        let mut features: Vec<f32> =
+            values.iter().filter_map(|value| self.standardized(*value)).collect();
+        features.dedup();
+        let (distinct, kept) = (values.len(), features.len());
+        match 2 * kept < distinct {
+            false => Ok(()),
+            true => {
+                let (column, (low, high)) = (self.name.clone(), self.observed);
+                Err(TableError::Blurred { column, distinct, kept, low, high })
+            }
+        }
     }
 
-    pub(super) fn decode(&self, row: &[f32]) -> Vec<Value> {
-        self.columns.iter().map(|column| column.decode(row)).collect()
-    }
-
-    pub(super) fn changes(&self, before: &[f32], after: &[f32]) -> Vec<Change> {
-        let differs = |column: &&Column| before[column.features()] != after[column.features()];
-        let change = |column: &Column| {
-            let (before, after) = (column.decode(before), column.decode(after));
-            (before != after).then(|| Change { column: column.name.clone(), before, after })
-        };
-        self.columns.iter().filter(differs).filter_map(change).collect()
+    fn unencodable(&self, raw: &Raw, row: usize, value: f64, why: &Unencodable) -> TableError {
+        let (mean, std) = self.mean_and_std().unwrap_or_default();
+        let (table, line, column) = (raw.name.clone(), raw.lines[row], self.name.clone());
+        match why {
+            Unencodable::FarOut => TableError::FarOut { table, line, column, value, mean, std },
+            Unencodable::WholeNumberTooFar => {
+                let (far, most) = ((value - mean).abs().round(), MOST_WHOLE);
+                TableError::WholeNumbersTooFar { table, line, column, value, far, most }
+            }
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Raw {
     pub(crate) values: Vec<f64>,
     pub(crate) labels: Vec<usize>,
     pub(crate) classes: Vec<String>,
+    /// Where each row is in the file.
+    pub(crate) lines: Vec<u64>,
 }
 
 impl Raw {

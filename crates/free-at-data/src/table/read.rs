@@ -1,21 +1,24 @@
 //! From CSV to columns of numbers and categories.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 
-use csv::{ErrorKind, StringRecord, Trim};
+use csv::{ErrorKind, Trim};
 use free_at_core::Error;
 
 use super::Table;
-use super::config::{Missing, TableConfig};
+use super::cells::{Cell, Line, Row, TRUTHS};
+use super::config::TableConfig;
 use super::error::TableError;
+use super::looks::looks_like;
+use super::plan::{Plan, Role, place};
 use super::raw::{Kind, Raw, RawColumn};
+use super::texts::Texts;
 use crate::error::DataError;
 use crate::reading;
 
 impl TableConfig {
-    /// The table in a file, unpacked if its name ends in `.gz`; standardised by all its rows, until it is
+    /// The table in a file, unpacked if it is packed by gzip; standardised by all its rows, until it is
     /// [split](Table::split).
     ///
     /// # Errors
@@ -29,12 +32,15 @@ impl TableConfig {
     ///
     /// # Errors
     /// [`DataError::Table`] for columns or values that are not what they should be, [`DataError::Format`] for
-    /// what is no CSV, [`DataError::Core`] with [`free_at_core::Error::EmptyBatch`] for no row.
-    pub fn read(&self, reader: impl Read, name: &str) -> Result<Table, DataError> {
-        Table::of(read(self, reader, name, None)?)
+    /// what is no CSV, [`DataError::File`] for what cannot be read, [`DataError::Core`] with
+    /// [`free_at_core::Error::EmptyBatch`] for no row.
+    pub fn read(&self, mut reader: impl Read, name: &str) -> Result<Table, DataError> {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(|error| DataError::file(Path::new(name), error))?;
+        Table::of(read(self, &bytes, name, None)?)
     }
 
-    /// The table in another file with the same columns, for a model that was trained on `table`: with that
+    /// The table in another file with the same columns, in any order, for a model that was trained on `table`: with that
     /// one's categories, classes and standardisation.
     ///
     /// # Errors
@@ -42,252 +48,153 @@ impl TableConfig {
     pub fn open_like(&self, path: impl AsRef<Path>, table: &Table) -> Result<Table, DataError> {
         let path = path.as_ref();
         let (bytes, name) = (reading::read(path)?, path.display().to_string());
-        let raw: Raw = read(self, bytes.as_slice(), &name, Some(table.raw()))?;
-        table.encoding_of(raw)
+        table.encoding_of(read(self, &bytes, &name, Some(table.raw()))?)
     }
 }
 
-/// What becomes of the columns of the file.
-enum Role {
-    Number,
-    Integer,
-    /// One column of text.
-    Category,
-    /// Several columns, of which one is 1, by their places in the file.
-    OneHot(Vec<usize>),
-}
-
-/// A column of the table: its name, its place in the file (the first of several), and its role.
-struct Plan {
-    name: String,
-    place: usize,
-    role: Role,
-}
-
-/// Reads a table. With `like`, its categories and classes are those of that table.
-pub(super) fn read(
+/// Reads a table. With `like`, its categories, its classes and the order of its columns are those of that table.
+fn read(
     config: &TableConfig,
-    reader: impl Read,
+    bytes: &[u8],
     table: &str,
     like: Option<&Raw>,
 ) -> Result<Raw, DataError> {
     let mut csv =
-        csv::ReaderBuilder::new().delimiter(config.delimiter).trim(Trim::All).from_reader(reader);
+        csv::ReaderBuilder::new().delimiter(config.delimiter).trim(Trim::All).from_reader(bytes);
     let wrong = |error: csv::Error| unreadable(table, error);
-    let headers: Vec<String> = csv.headers().map_err(wrong)?.iter().map(str::to_string).collect();
-    let label = place(table, &headers, &config.label)?;
-    let plans = plan(config, table, &headers)?;
-
+    let headers = csv.headers().map_err(wrong);
+    let headers = headers.map(|names| names.iter().map(str::to_string).collect::<Vec<String>>());
+    let label = headers.and_then(|headers| Ok((place(table, &headers, &config.label)?, headers)));
+    let (label, headers) = label.map_err(|error| match looks_like(bytes, config.delimiter) {
+        Some(looks) => TableError::NotATable { table: table.into(), looks }.into(),
+        None => error,
+    })?;
+    let mut plans = Plan::all(config, table, &headers)?;
+    if let Some(like) = like {
+        let order: Vec<&str> = like.columns.iter().map(|column| column.name.as_str()).collect();
+        plans = Plan::ordered(plans, table, &order)?;
+    }
+    let line = Line { config, table, plans: &plans, label };
     let mut rows = Vec::new();
     for record in csv.records() {
         let record = record.map_err(wrong)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.extend(cells(config, table, &plans, label, (line, &record))?);
+        let number = record.position().map_or(0, csv::Position::line);
+        rows.extend(line.row(number, &record)?);
     }
     if rows.is_empty() {
         return Err(Error::EmptyBatch.into());
     }
 
-    // Texts become positions among the sorted ones.
     let classes = match like {
-        Some(like) => like.classes.clone(),
-        None => sorted(rows.iter().map(|row| row.label.as_str())),
+        Some(like) => Texts::known(&like.classes, config.as_written),
+        None => classes(config, &rows)?,
     };
-    if classes.len() < 2 {
-        let (column, found) = (config.label.clone(), classes.len());
-        return Err(TableError::OneClass { column, found }.into());
-    }
-    let of_column = |at: usize| rows.iter().filter_map(move |row: &Row| row.cells[at].text());
     let columns = plans.iter().enumerate().map(|(at, plan)| {
         let known = like.and_then(|like| like.columns.iter().find(|known| known.name == plan.name));
-        let kind = match (&plan.role, known) {
-            (Role::Number, _) => Kind::Number,
-            (Role::Integer, _) => Kind::Integer,
-            (_, Some(RawColumn { kind: Kind::Category(names), .. })) => {
-                Kind::Category(names.clone())
-            }
-            (Role::OneHot(places), _) => {
-                Kind::Category(places.iter().map(|place| headers[*place].clone()).collect())
-            }
-            (Role::Category, _) => Kind::Category(sorted(of_column(at))),
-        };
-        RawColumn { name: plan.name.clone(), kind }
+        kind(&line, &headers, (at, plan), &rows, known)
     });
-    let columns: Vec<RawColumn> = columns.collect();
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
 
     let unknown = |line, column: &str, value: &str| {
         let (table, column, value) = (table.to_string(), column.to_string(), value.to_string());
         TableError::UnknownCategory { table, line, column, value }
     };
-    let position = |names: &[String], text: &str| names.iter().position(|name| name == text);
     let (mut values, mut labels) = (Vec::new(), Vec::new());
     for row in &rows {
-        let class = position(&classes, &row.label);
+        let class = classes.position(&row.label);
         labels.push(class.ok_or_else(|| unknown(row.line, &config.label, &row.label))?);
-        for (cell, column) in row.cells.iter().zip(&columns) {
-            values.push(match (cell, &column.kind) {
-                (Cell::Missing, _) => f64::NAN,
+        for (cell, (plan, texts)) in row.cells.iter().zip(plans.iter().zip(&columns)) {
+            values.push(match (cell, texts) {
                 (Cell::Number(number), _) => *number,
-                (Cell::Text(text), Kind::Category(names)) => {
-                    let at = position(names, text);
-                    at.ok_or_else(|| unknown(row.line, &column.name, text))? as f64
+                (Cell::Missing, _) | (_, Column::Numbers(_)) => f64::NAN, // only categories have texts
+                (cell, Column::Texts(texts)) => {
+                    let text = cell.text().unwrap_or_default();
+                    let at = texts.position(text);
+                    at.ok_or_else(|| unknown(row.line, &plan.name, text))? as f64
                 }
-                (Cell::Text(_), _) => f64::NAN, // only categories have texts
             });
         }
     }
-    Ok(Raw { name: table.into(), columns, values, labels, classes })
+    let columns = plans.iter().zip(columns).map(|(plan, column)| RawColumn {
+        name: plan.name.clone(),
+        kind: match column {
+            Column::Numbers(kind) => kind,
+            Column::Texts(texts) => Kind::Category(texts.into_names()),
+        },
+    });
+    let (columns, classes) = (columns.collect(), classes.into_names());
+    let lines = rows.iter().map(|row| row.line).collect();
+    Ok(Raw { name: table.into(), columns, values, labels, classes, lines })
 }
 
-/// A row of the file whose label is there.
-struct Row {
-    line: u64,
-    label: String,
-    cells: Vec<Cell>,
+/// Of a column, each a feature in every row.
+const MOST_CATEGORIES: usize = 4_096;
+
+/// What a column turned out to hold.
+enum Column {
+    Numbers(Kind),
+    Texts(Texts),
 }
 
-enum Cell {
-    Missing,
-    Number(f64),
-    Text(String),
-}
-
-impl Cell {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            _ => None,
-        }
+/// The classes of the label column.
+fn classes(config: &TableConfig, rows: &[Row]) -> Result<Texts, TableError> {
+    /// Fewer rows may have a class each: there are examples so small.
+    const FEW: usize = 10;
+    let texts = rows.iter().map(|row| row.label.as_str());
+    let classes = Texts::distinct(&config.label, texts, config.as_written)?;
+    let (column, found) = (config.label.clone(), classes.names().len());
+    if found < 2 {
+        return Err(TableError::OneClass { column, found });
     }
+    if rows.len() >= FEW && 2 * found > rows.len() {
+        return Err(TableError::TooManyClasses { column, classes: found, rows: rows.len() });
+    }
+    Ok(classes)
 }
 
-/// The values of a record, or nothing if it is to be left out.
-fn cells(
-    config: &TableConfig,
-    table: &str,
-    plans: &[Plan],
-    label: usize,
-    (line, record): (u64, &StringRecord),
-) -> Result<Option<Row>, TableError> {
-    let is_missing = |text: &str| config.marks.iter().any(|mark| mark == text);
-    let text = |place: usize| record.get(place).unwrap_or_default();
-    let mut row = Row { line, label: text(label).to_string(), cells: Vec::new() };
-    let missing =
-        |column: &str| TableError::Missing { table: table.into(), line, column: column.into() };
-    if is_missing(&row.label) {
-        return match config.missing {
-            Missing::Refuse => Err(missing(&config.label)),
-            Missing::DropRows | Missing::Fill => Ok(None),
-        };
-    }
-    for plan in plans {
-        let value = text(plan.place);
-        let empty = match &plan.role {
-            Role::OneHot(places) => places.iter().any(|place| is_missing(text(*place))),
-            _ => is_missing(value),
-        };
-        let not_a = |expected| TableError::NotANumber {
-            table: table.into(),
-            line,
-            column: plan.name.clone(),
-            text: value.into(),
-            expected,
-        };
-        let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
-        row.cells.push(match (&plan.role, config.missing) {
-            (_, Missing::Refuse) if empty => return Err(missing(&plan.name)),
-            (_, Missing::DropRows) if empty => return Ok(None),
-            (_, Missing::Fill) if empty => Cell::Missing,
-            (Role::Number, _) => Cell::Number(number().ok_or_else(|| not_a("a number"))?),
-            (Role::Integer, _) => {
-                let whole = number().filter(|number| number.fract() == 0.0);
-                Cell::Number(whole.ok_or_else(|| not_a("a whole number"))?)
+/// What the column at `at` holds; for one that is `known`, what it held there.
+fn kind(
+    line: &Line<'_>,
+    headers: &[String],
+    (at, plan): (usize, &Plan),
+    rows: &[Row],
+    known: Option<&RawColumn>,
+) -> Result<Column, TableError> {
+    let config = line.config;
+    let texts = || rows.iter().filter_map(move |row| row.cells[at].text());
+    Ok(match (&plan.role, known) {
+        (Role::Integer, _) => Column::Numbers(Kind::Integer),
+        (Role::Number, _) if texts().next().is_none() => Column::Numbers(Kind::Number),
+        (Role::Number, _) => {
+            let number = |row: &&Row| matches!(row.cells[at], Cell::Number(_));
+            if let Some(row) = rows.iter().find(number) {
+                return Err(TableError::TruthsAndNumbers {
+                    table: line.table.into(),
+                    line: row.line,
+                    column: plan.name.clone(),
+                });
             }
-            (Role::Category, _) => Cell::Text(value.into()),
-            (Role::OneHot(places), _) => {
-                let values = places.iter().map(|place| text(*place).parse::<f64>().ok());
-                let values: Vec<_> = values.collect();
-                let ones = values.iter().filter(|value| **value == Some(1.0)).count();
-                let zeros = values.iter().filter(|value| **value == Some(0.0)).count();
-                match values.iter().position(|value| *value == Some(1.0)) {
-                    Some(at) if ones == 1 && zeros + 1 == values.len() => Cell::Number(at as f64),
-                    _ => {
-                        let (table, group) = (table.into(), plan.name.clone());
-                        return Err(TableError::NotOneHot { table, line, group });
-                    }
+            Column::Texts(Texts::known(&TRUTHS.map(String::from), config.as_written))
+        }
+        (_, Some(RawColumn { kind: Kind::Category(names), .. })) => {
+            Column::Texts(Texts::known(names, config.as_written))
+        }
+        (Role::OneHot(places), _) => {
+            let names: Vec<String> = places.iter().map(|place| headers[*place].clone()).collect();
+            Column::Texts(Texts::known(&names, true))
+        }
+        (Role::Category, _) => {
+            let texts = Texts::distinct(&plan.name, texts(), config.as_written)?;
+            let (column, categories) = (plan.name.clone(), texts.names().len());
+            match categories > MOST_CATEGORIES {
+                true => {
+                    let most = MOST_CATEGORIES;
+                    return Err(TableError::TooManyCategories { column, categories, most });
                 }
+                false => Column::Texts(texts),
             }
-        });
-    }
-    Ok(Some(row))
-}
-
-/// The columns of the table, in the order of the file.
-fn plan(config: &TableConfig, table: &str, headers: &[String]) -> Result<Vec<Plan>, TableError> {
-    let mut seen = BTreeSet::new();
-    if let Some(column) = headers.iter().find(|name| !seen.insert(name.as_str())) {
-        return Err(TableError::DuplicateColumn { table: table.into(), column: column.clone() });
-    }
-    // None: the label, columns that are left out, and all but the first of a group.
-    let mut roles: BTreeMap<usize, Option<(String, Role)>> = BTreeMap::new();
-    let mut assign = |name: &str, role: Option<(String, Role)>| match roles
-        .insert(place(table, headers, name)?, role)
-    {
-        None => Ok(()),
-        Some(_) => Err(TableError::Overlap { column: name.into() }),
-    };
-    assign(&config.label, None)?;
-    for name in &config.ignored {
-        assign(name, None)?;
-    }
-    for name in &config.integers {
-        assign(name, Some((name.clone(), Role::Integer)))?;
-    }
-    for name in &config.categories {
-        assign(name, Some((name.clone(), Role::Category)))?;
-    }
-    for (group, columns) in &config.one_hot {
-        let places = columns.iter().map(|name| place(table, headers, name));
-        let mut role = Some((group.clone(), Role::OneHot(places.collect::<Result<_, _>>()?)));
-        for name in columns {
-            assign(name, role.take())?;
         }
-    }
-    let of_place = |(place, name): (usize, &String)| {
-        let role = roles.remove(&place).unwrap_or_else(|| Some((name.clone(), Role::Number)));
-        role.map(|(name, role)| Plan { name, place, role })
-    };
-    let plans: Vec<Plan> = headers.iter().enumerate().filter_map(of_place).collect();
-    let mut names = BTreeSet::new();
-    if let Some(plan) = plans.iter().find(|plan| !names.insert(plan.name.as_str())) {
-        let (table, column) = (table.into(), plan.name.clone());
-        return Err(TableError::DuplicateColumn { table, column });
-    }
-    match plans.is_empty() {
-        true => Err(TableError::NoColumns { table: table.into() }),
-        false => Ok(plans),
-    }
-}
-
-fn place(table: &str, headers: &[String], column: &str) -> Result<usize, TableError> {
-    headers.iter().position(|name| name == column).ok_or_else(|| TableError::NoSuchColumn {
-        table: table.into(),
-        column: column.into(),
-        found: headers.to_vec(),
     })
-}
-
-/// Each text once: by value if all are numbers, else by letters.
-fn sorted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let unique: BTreeSet<&str> = texts.collect();
-    let mut texts: Vec<String> = unique.into_iter().map(str::to_string).collect();
-    let numbers: Option<Vec<f64>> = texts.iter().map(|text| text.parse().ok()).collect();
-    if let Some(numbers) = numbers {
-        let mut both: Vec<(f64, String)> = numbers.into_iter().zip(texts).collect();
-        both.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        texts = both.into_iter().map(|(_, text)| text).collect();
-    }
-    texts
 }
 
 fn unreadable(table: &str, error: csv::Error) -> DataError {
@@ -297,6 +204,11 @@ fn unreadable(table: &str, error: csv::Error) -> DataError {
             line: pos.as_ref().map_or(0, csv::Position::line),
             expected: *expected_len,
             found: *len,
+        }
+        .into(),
+        ErrorKind::Utf8 { pos, .. } => TableError::NotUtf8 {
+            table: table.into(),
+            line: pos.as_ref().map_or(1, csv::Position::line),
         }
         .into(),
         _ => DataError::format(Path::new(table), error),

@@ -93,27 +93,33 @@ impl<'a> TableThreat<'a> {
         self.one_way(column, Direction::Down)
     }
 
-    /// The budget of the column, in its own unit, in place of ε standard deviations. (For L2, that of a
-    /// perturbation of this column alone.)
+    /// The budget of the column, in its own unit, in place of ε standard deviations: no row of the table moves by more,
+    /// in double precision. (For L2, that of a perturbation of this column alone.) A column whose values single precision does not
+    /// carry so finely is [refused](TableError::ReachTooFine).
     #[must_use]
     pub fn with_reach(self, column: &str, reach: f64) -> Self {
         self.change(column, |this, column| {
-            let std = column.std().ok_or_else(|| column.not_for_categories())?;
-            let scale = reach / (std * this.threat.epsilon().value());
+            let (_, _, std) = column.number()?;
+            let reach = match column.kind() {
+                // Between two steps, so that no rounding adds or takes one.
+                ColumnKind::Integer { .. } if reach >= 1.0 => (reach.floor() + 0.25) / std,
+                ColumnKind::Integer { .. } if reach >= 0.0 => 0.0,
+                _ => this.table.kept_within(column, reach)?,
+            };
+            let scale = reach / this.threat.epsilon().value();
             this.scale[column.features()].fill(scale as f32);
             Ok(())
         })
     }
 
-    /// The column stays from `low` to `high`, in its own unit. Rows must be in there to begin with.
+    /// The column stays from `low` to `high`, in its own unit: what an attack makes of a row decodes to a number within them.
+    /// Rows must be in there to begin with.
     #[must_use]
     pub fn within(self, column: &str, low: f64, high: f64) -> Self {
         self.change(column, |this, column| {
-            let feature = |value| column.standardized(value);
-            let limits =
-                feature(low).zip(feature(high)).ok_or_else(|| column.not_for_categories())?;
-            this.low[column.features()].fill(limits.0);
-            this.high[column.features()].fill(limits.1);
+            let (low, high) = this.table.limits(column, low, high)?;
+            this.low[column.features()].fill(low);
+            this.high[column.features()].fill(high);
             Ok(())
         })
     }

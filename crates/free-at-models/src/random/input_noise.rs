@@ -69,4 +69,8 @@ impl<M: Classifier<D> + Module + ModuleDisplay, const D: usize> Classifier<D> fo
     fn check_input(&self, sample: &[usize]) -> Result<(), Error> {
         self.model.check_input(sample)
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        self.model.smallest_batch(sample)
+    }
 }

@@ -97,4 +97,9 @@ impl<M: Classifier<4> + Module + ModuleDisplay> Classifier<4> for RandomResize<M
             }),
         }
     }
+
+    fn smallest_batch(&self, sample: &[usize]) -> usize {
+        let channels = sample.first().copied().unwrap_or_default();
+        self.model.smallest_batch(&[channels, self.padded, self.padded])
+    }
 }

@@ -3,6 +3,8 @@
 use burn::module::Module;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, burn_pack};
 
+use crate::NormalizeConfig;
+
 /// A network whose weights have names in PyTorch, by which [`Weights::load`](crate::Weights::load)
 /// finds them and [`save`](crate::save) writes them.
 ///
@@ -21,6 +23,12 @@ pub trait PyTorchNames: Module {
     /// base calls `name`, wrappers removed. Default: `name`.
     fn resolve_alias(&self, name: &str) -> String {
         name.into()
+    }
+
+    /// The network with the normalisation that a file keeps beside its weights, in place of its own. `None` for a
+    /// network that has none, or one of another number of channels. Default: `None`.
+    fn renormalized(&self, _normalization: &NormalizeConfig) -> Option<Self> {
+        None
     }
 
     /// The network's name in error messages. Default: the type's name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use burn::store::{
     BurnToPyTorchAdapter, ModuleAdapter, ModuleContext, ModuleSnapshot, SafetensorsStore, burn_pack,
 };
+use free_at_core::files;
 
 use super::names::{PyTorchNames, named};
 use crate::ModelError;
@@ -17,16 +18,18 @@ use crate::ModelError;
 /// model.load_state_dict(safetensors.torch.load_file("model.safetensors"), strict=True)
 /// ```
 ///
-/// The file is whole or not there; one that is there already is replaced.
+/// The file is whole or not there; one that is there already is replaced. A link stays, and the file that it leads to
+/// is replaced.
 ///
 /// # Errors
-/// [`ModelError::File`] if it cannot be written.
+/// [`ModelError::File`] if it cannot be written, and for a folder, a device or a pipe.
 pub fn save<M: PyTorchNames>(model: &M, path: impl AsRef<Path>) -> Result<(), ModelError> {
     let path = path.as_ref();
+    let target = files::target(path).map_err(|error| ModelError::file(path, error))?;
     // Only `valid` brings running statistics up to date.
     let model = model.valid();
     let names = named(&model).into_iter().map(|named| (named.tensor.name, named.pytorch)).collect();
-    let mut store = SafetensorsStore::from_file(path)
+    let mut store = SafetensorsStore::from_file(target)
         .overwrite(true)
         .skip_enum_variants(true)
         .metadata("format", "pt")

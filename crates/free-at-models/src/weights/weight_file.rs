@@ -1,33 +1,29 @@
 //! Files of weights, and loading them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use burn::store::{
-    FloatCastAdapter, ModuleAdapter, ModuleContext, ModuleSnapshot, ModuleStore,
-    PyTorchToBurnAdapter, PytorchStore, SafetensorsStore, burn_pack,
-};
+use burn::store::{ModuleSnapshot, PyTorchToBurnAdapter};
 
 use super::detach::detached;
-use super::names::{Named, PyTorchNames, named};
-use crate::error::{Mismatch, ModelError, WrongShape};
-
-/// Keys under which training scripts keep the state dict; what is beside it is left alone.
-const STATE_DICTS: [&str; 3] = ["state_dict.", "model_state_dict.", "model_state."];
-/// What wrappers put before names: `DataParallel`, `torch.compile`, and modules that hold the network.
-const WRAPPERS: [&str; 4] = ["module.", "_orig_mod.", "model.", "net."];
-/// The counter of PyTorch's batch norm, which nothing here uses.
-const COUNTER: &str = "num_batches_tracked";
+use super::fit::Fit;
+use super::names::PyTorchNames;
+use super::state_dict::{Tensors, below, entries, keys, roots, state_dict, unwrapped};
+use super::{normalization, numbers, reading};
+use crate::{ModelError, NormalizeConfig};
 
 /// A file of weights: PyTorch's `.pt` and `.pth` (a state dict, or a dict with one under `state_dict`,
-/// `model_state_dict`, `model_state`, `model` or `net`), or safetensors. The format is told from the content,
-/// not from the file's name.
+/// `model_state_dict`, `model_state`, `model` or `net`; for any other key, or for one of several, there is
+/// [`under`](Self::under)), or safetensors. The format is told from the content, not from the file's name.
 ///
-/// Names may begin with `module.` (DataParallel), `_orig_mod.` (`torch.compile`), `model.` or `net.`;
-/// [`PyTorchNames`] says which names a network has. Values of any float type are converted to the network's.
+/// Names may begin with `module.` (DataParallel), `_orig_mod.` (`torch.compile`), `model.`, `net.` or `attacker.`
+/// (robustness, whose second copy of the network is passed over); [`PyTorchNames`] says which names a network has.
+/// Values of any float type are converted to the network's.
+///
+/// A normalisation in the file (`mu` and `sigma` as RobustBench's models have them, robustness' `normalizer`, the
+/// `normalize` before RobustBench's models of timm) becomes that of the [`Normalized`](crate::Normalized) that it is
+/// loaded into, in place of its own.
 ///
 /// ```no_run
 /// use burn::tensor::Device;
@@ -41,7 +37,12 @@ const COUNTER: &str = "num_batches_tracked";
 #[derive(Clone)]
 pub struct Weights {
     path: PathBuf,
-    tensors: BTreeMap<String, burn_pack::Tensor>,
+    /// Every tensor in the file.
+    all: Tensors,
+    /// Those of the state dict that is loaded.
+    tensors: Tensors,
+    key: Option<String>,
+    ignored: Vec<String>,
     kept: Vec<String>,
 }
 
@@ -50,28 +51,36 @@ impl Weights {
     ///
     /// # Errors
     /// [`ModelError::File`] for one that cannot be read, [`ModelError::Damaged`] for one that is no
-    /// checkpoint.
+    /// checkpoint, [`ModelError::Object`] for one with an object of Python that is not read here.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
-        let mut start = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(9).read_to_end(&mut start))
-            .map_err(|error| ModelError::file(path, error))?;
-        // Safetensors begin with the length of a JSON object, eight bytes, and the object.
-        let tensors = match start.get(8) == Some(&b'{') {
-            true => tensors(SafetensorsStore::from_file(path)),
-            false => tensors(PytorchStore::from_file(path).map_indices_contiguous(false)),
+        let weights = Self {
+            path: path.into(),
+            all: reading::tensors(path)?,
+            tensors: Tensors::new(),
+            key: None,
+            ignored: Vec::new(),
+            kept: Vec::new(),
         };
-        let tensors = tensors.map_err(|reason| ModelError::damaged(path, reason))?;
-        Ok(Self { path: path.into(), tensors: state_dict(tensors), kept: Vec::new() })
+        Ok(weights.chosen())
     }
 
-    /// The same without the tensors whose names begin with `prefix`, wrappers apart: statistics of a
-    /// normalisation, say, or a branch that only training used.
+    /// The same for what is under `key` alone: `best` of a file that has `last` and `best`, or `model_ema` of one that
+    /// has `model` too. Keys within keys are joined by dots. A key that the file does not have is an error of
+    /// [`load`](Self::load).
+    #[must_use]
+    pub fn under(mut self, key: &str) -> Self {
+        self.key = Some(key.into());
+        self.chosen()
+    }
+
+    /// The same without the tensors whose names begin with `prefix`, wrappers apart: a branch that only training
+    /// used, say. Without its normalisation (`ignoring("mu").ignoring("sigma")`) a file leaves a
+    /// [`Normalized`](crate::Normalized) its own.
     #[must_use]
     pub fn ignoring(mut self, prefix: &str) -> Self {
-        self.tensors.retain(|name, _| !unwrapped(name).any(|rest| rest.starts_with(prefix)));
-        self
+        self.ignored.push(prefix.into());
+        self.chosen()
     }
 
     /// The same for a network that keeps its own tensors whose names begin with `prefix`; the file's are
@@ -94,50 +103,96 @@ impl Weights {
         self.tensors().find(|(found, _)| named(found)).map(|(_, shape)| shape)
     }
 
+    /// The normalisation that the file has, if it has one: what [`load`](Self::load) gives a
+    /// [`Normalized`](crate::Normalized).
+    ///
+    /// # Errors
+    /// [`ModelError::NotFinite`] for NaN or infinity in it, [`ModelError::Damaged`] for a standard deviation that
+    /// is not above 0, and for numbers that cannot be read.
+    pub fn normalization(&self) -> Result<Option<NormalizeConfig>, ModelError> {
+        normalization::among(self.tensors.iter()).map(|found| found.read(&self.path)).transpose()
+    }
+
     /// The model with the file's weights and running statistics, on the device it is on. All of them, or
     /// none.
     ///
     /// # Errors
-    /// [`ModelError::Mismatch`] with every tensor that is missing, not used, or of another shape or type;
-    /// [`ModelError::Damaged`] for numbers that cannot be read.
+    /// [`ModelError::Mismatch`] with every tensor that is missing, not used, or of another shape or type,
+    /// [`ModelError::Fused`] if it is batch norms that are missing since convolutions took them in;
+    /// [`ModelError::StateDicts`] for a file with several networks like this, or one under a key of its own, and
+    /// [`ModelError::Key`] for a key that it does not have; [`ModelError::NotFinite`] and
+    /// [`ModelError::NegativeVariance`] for numbers that give NaN; [`ModelError::Damaged`] for numbers that cannot
+    /// be read; those of [`normalization`](Self::normalization).
     pub fn load<M: PyTorchNames>(&self, model: M) -> Result<M, ModelError> {
-        let mut mismatch = Mismatch::default();
-        let mut expected = BTreeMap::new();
-        for Named { pytorch, tensor } in named(&model) {
-            if expected.insert(pytorch.clone(), tensor).is_some() {
-                mismatch.missing.push(format!("{pytorch} (the name of two tensors)"));
-            }
+        self.check_key()?;
+        let fit = Fit::of(&self.tensors, &model, &self.kept);
+        self.check_choice(&fit, &model)?;
+        if fit.is_fused(&model) {
+            return Err(ModelError::Fused { path: self.shown(), model: model.model_name() });
         }
-        let known: BTreeSet<String> = expected.keys().cloned().collect();
-        let mut loaded = Vec::with_capacity(known.len());
-        for (name, tensor) in &self.tensors {
-            let place = unwrapped(name)
-                .map(|rest| model.resolve_alias(rest))
-                .find(|name| known.contains(name))
-                .and_then(|name| expected.remove_entry(&name));
-            match place {
-                Some((name, place)) if place.shape != tensor.shape => {
-                    let (expected, found) = (place.shape.to_vec(), tensor.shape.to_vec());
-                    mismatch.wrong_shape.push(WrongShape { name, expected, found });
-                }
-                Some((name, place)) if place.dtype.is_float() != tensor.dtype.is_float() => {
-                    mismatch.wrong_type.push(name);
-                }
-                Some((_, place)) => loaded.push(fitted(tensor, place)),
-                None if name.ends_with(COUNTER) => {}
-                None => mismatch.unused.push(name.clone()),
+        let Fit { placed, mut mismatch, .. } = fit;
+        // They are in order, as the tensors are.
+        let is_unused = |name: &String| mismatch.unused.binary_search(name).is_ok();
+        let unused = self.tensors.iter().filter(|(name, _)| is_unused(name));
+        let found = normalization::among(unused);
+        let renormalized = match &found {
+            Some(found) => {
+                mismatch.unused.retain(|name| !found.names().contains(name));
+                model.renormalized(&found.read(&self.path)?)
             }
+            None => None,
+        };
+        if let (Some(found), None) = (&found, &renormalized) {
+            mismatch.normalization = found.names().into();
         }
-        let kept = |name: &String| self.kept.iter().any(|prefix| name.starts_with(prefix));
-        mismatch.missing.extend(expected.into_keys().filter(|name| !kept(name)));
         if !mismatch.is_empty() {
-            let (path, model) = (self.path.display().to_string(), model.model_name());
+            let (path, model) = (self.shown(), model.model_name());
             return Err(ModelError::Mismatch { path, model, mismatch: mismatch.into() });
         }
-        let mut model = detached(model);
+        numbers::check(&self.path, &placed)?;
+        let loaded = placed.into_iter().map(|(_, tensor)| tensor).collect();
+        let mut model = detached(renormalized.unwrap_or(model));
         match model.apply(loaded, None, Some(Box::new(PyTorchToBurnAdapter)), true).errors.first() {
             None => Ok(model),
             Some(error) => Err(ModelError::damaged(&self.path, error)),
+        }
+    }
+
+    fn chosen(mut self) -> Self {
+        self.tensors = state_dict(self.entries());
+        self
+    }
+
+    fn entries(&self) -> Tensors {
+        entries(&self.all, self.key.as_deref(), &self.ignored)
+    }
+
+    fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Refuses a key under which there is nothing.
+    fn check_key(&self) -> Result<(), ModelError> {
+        let Some(key) = &self.key else { return Ok(()) };
+        if self.all.keys().any(|name| below(name, Some(key)).is_some()) {
+            return Ok(());
+        }
+        let first = |name: &String| name.split('.').next().unwrap_or_default().to_string();
+        let found: BTreeSet<String> = self.all.keys().map(first).collect();
+        let found = found.into_iter().collect();
+        Err(ModelError::Key { path: self.shown(), key: key.clone(), found })
+    }
+
+    /// Refuses to choose between networks.
+    fn check_choice<M: PyTorchNames>(&self, fit: &Fit, model: &M) -> Result<(), ModelError> {
+        let is_kept = |name: &String| self.kept.iter().any(|prefix| name.starts_with(prefix));
+        let required = fit.known.iter().filter(|name| !is_kept(name)).cloned().collect();
+        let roots = roots(&self.entries(), &required, |rest| model.resolve_alias(rest));
+        match keys(&roots) {
+            found if found.is_empty() => Ok(()),
+            found => {
+                Err(ModelError::StateDicts { path: self.shown(), model: model.model_name(), found })
+            }
         }
     }
 }
@@ -147,43 +202,8 @@ impl fmt::Debug for Weights {
         f.debug_struct("Weights")
             .field("path", &self.path)
             .field("tensors", &self.tensors.len())
+            .field("key", &self.key)
             .field("kept", &self.kept)
             .finish()
     }
-}
-
-fn tensors<S: ModuleStore>(mut store: S) -> Result<BTreeMap<String, burn_pack::Tensor>, String> {
-    store.get_all_tensors().cloned().map_err(|error| error.to_string())
-}
-
-/// The state dict of what a training script saved.
-fn state_dict(
-    mut tensors: BTreeMap<String, burn_pack::Tensor>,
-) -> BTreeMap<String, burn_pack::Tensor> {
-    let holds = |key: &&&str| tensors.keys().any(|name| name.starts_with(**key));
-    if let Some(key) = STATE_DICTS.iter().find(holds) {
-        return tensors
-            .into_iter()
-            .filter_map(|(name, tensor)| Some((name.strip_prefix(key)?.to_string(), tensor)))
-            .collect();
-    }
-    tensors.retain(|name, _| !name.starts_with("optimizer"));
-    tensors
-}
-
-/// The tensor under its name in the network, as the float type that the network has there.
-fn fitted(tensor: &burn_pack::Tensor, place: burn_pack::Tensor) -> burn_pack::Tensor {
-    let mut tensor = tensor.clone();
-    tensor.name = place.name;
-    match place.dtype.is_float() {
-        true => FloatCastAdapter::to(place.dtype).adapt(tensor, ModuleContext::new(&[])),
-        false => tensor,
-    }
-}
-
-/// A name, and what is left of it without its first wrapper, its first two, and so on.
-fn unwrapped(name: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(name), |name| {
-        WRAPPERS.iter().find_map(|wrapper| name.strip_prefix(wrapper))
-    })
 }

@@ -105,8 +105,9 @@ impl GradientObserver for HardestSamples {
         }
         let indices =
             seen.indices().ok_or(ObserverError::NoIndices { observer: "HardestSamples" })?;
-        let goal = Goal::untargeted(seen.labels());
-        let losses = Objective::CrossEntropy.values(seen.logits(), &goal)?;
+        let logits = seen.logits();
+        let goal = Goal::untargeted(seen.labels()).among(logits.dims()[1]); // as training checked
+        let losses = Objective::CrossEntropy.values(logits, &goal)?;
         let mut shared = self.lock();
         shared.waiting.push((indices.to_vec(), losses));
         match shared.waiting.len() < MOST {

@@ -290,11 +290,11 @@ impl<'a, C: Trainable<D>, const D: usize> Step<'a, C, D> {
     pub fn cross_entropy(&self, logits: Tensor<2>) -> Result<Tensor<1>, Error> {
         let smoothing = self.additions.label_smoothing;
         let of = |logits, goal: &Goal| Objective::CrossEntropy.values(logits, goal);
-        let hard = |logits: Tensor<2>| match self.batch.mixed() {
+        let hard = |logits: Tensor<2>| match self.batch.second() {
             None => of(logits, &self.batch.untargeted()),
             Some((second, share)) => {
                 let first = of(logits.clone(), &self.batch.untargeted())?;
-                let second = of(logits, &Goal::untargeted(second))?;
+                let second = of(logits, &second)?;
                 Ok(first.mul_scalar(1.0 - share) + second.mul_scalar(share))
             }
         };

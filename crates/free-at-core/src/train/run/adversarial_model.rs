@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, InferenceStep, TrainOutput, TrainStep};
 
 use super::after_step::Kept;
+use super::finite::check_finite;
+use super::rates::check_rate;
 use super::robust_accuracy::{AnyProbe, RobustCount};
 use super::session::Session;
 use super::take_step::{ParameterGradients, take_step};
@@ -83,7 +85,17 @@ impl<C: Module, M: Descend<D>, const D: usize> AdversarialModel<C, M, D> {
         gradients: ParameterGradients,
     ) -> Self {
         let step = self.state.optimizer_steps();
+        if let Err(error) = check_rate(&rate, step) {
+            self.session.fail(error);
+            return self;
+        }
         let (model, kept) = take_step((self.model, self.kept), optimizer, rate, gradients, step);
+        // No validation comes before the checkpoint of a training that stops.
+        if self.session.is_stopping()
+            && let Err(error) = check_finite(&model)
+        {
+            self.session.fail(error);
+        }
         Self { model, kept, ..self }
     }
 }
@@ -152,14 +164,20 @@ where
     /// The clean loss and logits, in evaluation mode, and what the guard's probe finds.
     fn step(&self, batch: Batch<D>) -> ValidationOutput {
         let model = self.shown();
-        if let Err(error) = model.check_input(&batch.sample_shape()) {
-            return ValidationOutput { clean: self.refused(error.into(), &batch), robust: None };
+        let fits = model.check_input(&batch.sample_shape()).map_err(TrainError::from);
+        if let Err(error) = fits.and_then(|()| self.session.check_finite(&self.model)) {
+            return ValidationOutput { clean: self.refused(error, &batch), robust: None };
         }
         let logits = precision::logits(&model, batch.inputs(), None, precision::of(&model));
-        // Cross-entropy needs no more classes than the labels name, so it cannot be refused.
-        let loss = Objective::CrossEntropy
-            .values(logits.clone(), &batch.untargeted())
-            .map_or_else(|_| Tensor::full([1], f32::NAN, &batch.device()), |values| values.mean());
+        let loss = match Objective::CrossEntropy.values(logits.clone(), &batch.untargeted()) {
+            Ok(values) => values.mean(),
+            Err(error) => {
+                return ValidationOutput {
+                    clean: self.refused(error.into(), &batch),
+                    robust: None,
+                };
+            }
+        };
         let clean = ClassificationOutput::new(loss, batch.shown(logits), batch.labels());
         ValidationOutput { clean, robust: self.robust(&model, &batch) }
     }

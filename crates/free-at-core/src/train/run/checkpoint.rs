@@ -15,11 +15,11 @@ use sha2::{Digest, Sha256};
 
 use super::adversarial_model::AdversarialModel;
 use super::guard::Guard;
+use super::session::Session;
 use crate::files;
 use crate::model::classifier::Trainable;
 use crate::train::TrainError;
 use crate::train::method::interface::Descend;
-use crate::train::state::trainer_state::TrainerState;
 
 pub use about::About;
 
@@ -113,7 +113,7 @@ impl Checkpoints {
     /// one, if there is any. A guard's best model is kept before the checkpoint of its pass.
     pub(crate) fn keep<C: Trainable<D>, M: Descend<D>, const D: usize>(
         self,
-        state: &TrainerState,
+        session: &Session,
         training: SupervisedTraining<AdversarialModel<C, M, D>>,
         guard: Option<&Guard<C, D>>,
     ) -> SupervisedTraining<AdversarialModel<C, M, D>> {
@@ -133,7 +133,7 @@ impl Checkpoints {
                 guard.observe(epoch);
             }
         };
-        let each = EachPass { state: state.clone(), moments: moments.clone(), before };
+        let each = EachPass { session: session.clone(), moments: moments.clone(), before };
         let training = training
             .with_custom_checkpointers(
                 part(Part::Model),
@@ -150,17 +150,21 @@ impl Checkpoints {
 
 /// A checkpoint after every pass. What is old is deleted by whoever completes a new one.
 struct EachPass<F> {
-    state: TrainerState,
+    session: Session,
     moments: Moments,
     before: F,
 }
 
 impl<F: FnMut(usize) + Send> CheckpointingStrategy for EachPass<F> {
     fn checkpointing(&mut self, epoch: usize, _: &EventStoreClient) -> Vec<CheckpointingAction> {
+        if self.session.is_spoilt() {
+            return Vec::new(); // the last one is what to go on from
+        }
         (self.before)(epoch);
         // Taken now: the files are written while training goes on.
-        let (passes, position) = (self.state.passes(), self.state.position());
-        let moment = Moment { passes, position, steps: self.state.steps() };
+        let state = &self.session.state;
+        let (passes, position) = (state.passes(), state.position());
+        let moment = Moment { passes, position, steps: state.steps() };
         let mut moments = self.moments.list();
         moments.retain(|(at, _)| at + 2 >= epoch && *at != epoch);
         moments.push((epoch, moment));

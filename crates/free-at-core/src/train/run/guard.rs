@@ -209,7 +209,8 @@ impl<C: Trainable<D>, const D: usize> Guard<C, D> {
     /// Takes note of a pass, once: here the counts are read from the device. Robust accuracy is missing where
     /// it was not probed.
     pub(crate) fn observe(&self, epoch: usize) {
-        if self.found().observed == epoch {
+        let spoilt = self.session.as_ref().is_some_and(Session::is_spoilt);
+        if spoilt || self.found().observed == epoch {
             return;
         }
         match self.counts() {

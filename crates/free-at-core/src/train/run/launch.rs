@@ -16,9 +16,11 @@ use burn::train::{ClassificationOutput, Learner, LearningResult, SupervisedTrain
 use super::adversarial_model::AdversarialModel;
 use super::after_step::{AfterStep, Kept};
 use super::checkpoint::Checkpoints;
+use super::finite::check_finite;
 use super::guard::{Best, Guard, Overfitting};
 use super::metrics::{EveryNth, RobustAccuracyMetric};
 use super::metrics_file::MetricsFile;
+use super::rates::check_schedule;
 use super::short_lines::ShortLines;
 use super::validation_output::ValidationOutput;
 use crate::model::batch::Batch;
@@ -64,8 +66,8 @@ impl<M: Method, B: AutodiffBackend> Trainer<M, B> {
 /// A training, from [`Trainer::run`]. What belongs together is put together here, so that none of it can be
 /// forgotten or wired to another training.
 ///
-/// In `folder` it keeps `checkpoint/` (see [`Checkpoints`]) and `metrics.jsonl` (see [`MetricsFile`]). It
-/// prints Burn's dashboard in a terminal, where that is compiled in, and short lines elsewhere.
+/// In `folder` it keeps `checkpoint/` (see [`Checkpoints`]), and `metrics.jsonl` and `tensorboard/` (see
+/// [`MetricsFile`]). It prints Burn's dashboard in a terminal, where that is compiled in, and short lines elsewhere.
 /// [`Trainer::stopper`] stops it with a checkpoint.
 ///
 /// ```
@@ -270,10 +272,13 @@ where
     /// Accepts a training that can begin, before anything is written.
     ///
     /// # Errors
-    /// A model that is elsewhere or cannot be trained; a guard, devices, or what is kept after a step, out of their
+    /// A model that is elsewhere or cannot be trained; no data ([`TrainError::NoData`]); a guard, devices, or what is kept after a step, out of their
     /// range.
     pub fn check(&self, model: &C) -> Result<(), TrainError> {
         self.trainer.session().check_model(model)?;
+        if self.train.num_items() == 0 {
+            return Err(TrainError::NoData);
+        }
         if let Some(guard) = &self.guard {
             guard.check()?;
         }
@@ -290,7 +295,7 @@ where
     /// Trains. The schedule counts optimiser steps, replays included.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check); a folder that cannot be written, checkpoints of another training
+    /// Those of [`check`](Self::check); [`TrainError::LearningRate`]; a folder that cannot be written, checkpoints of another training
     /// ([`TrainError::OtherModel`], [`TrainError::OtherAfterStep`]). What ended the training early: its data, model or
     /// loss, a best model that could not be kept, or [`TrainError::Loop`]. Everything saved before stays.
     pub fn launch(
@@ -300,6 +305,10 @@ where
         schedule: impl Into<ModuleLrScheduler>,
     ) -> Result<Trained<C>, TrainError> {
         self.check(&model)?;
+        let schedule = schedule.into();
+        // A step for each replay of a pass at least.
+        let steps = self.passes * self.trainer.replays();
+        check_schedule(&schedule, &model, steps.max(1) as u64)?;
         let name = self.after_step.as_ref().map(|after_step| after_step.name());
         let checkpoints =
             Checkpoints::open(self.folder.join("checkpoint"), &model)?.after_step(name)?;
@@ -343,7 +352,7 @@ where
             }
         };
         let training = self.settings.into_iter().fold(training, |training, set| set(training));
-        let training = checkpoints.keep(trainer.state(), training, guard.as_ref());
+        let training = checkpoints.keep(trainer.session(), training, guard.as_ref());
         let result = training.launch(Learner::new(learned, optimizer, schedule));
         trained(trainer, guard, result)
     }
@@ -377,8 +386,10 @@ where
     if let Some(error) = result.error {
         return Err(TrainError::Loop { reason: error.to_string() });
     }
+    let model = result.model.into_classifier();
+    check_finite(&model)?;
     Ok(Trained {
-        model: result.model.into_classifier(),
+        model,
         best_model: guard.as_ref().and_then(Guard::best_model),
         best: guard.as_ref().and_then(Guard::best),
         overfitting: guard.as_ref().and_then(Guard::overfitting),

@@ -1,12 +1,12 @@
 //! Notices a loss that is no longer a number, without making the device wait.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
 
-use super::device_kind::is_remote;
+use super::device_kind::own;
+use super::watcher::Watcher;
 use crate::error::Error;
 use crate::train::TrainError;
 
@@ -20,15 +20,17 @@ use crate::train::TrainError;
 #[derive(Debug)]
 pub(crate) struct LossWatch {
     every: u64,
-    workers: Mutex<HashMap<u64, Arc<Mutex<Watcher>>>>,
+    workers: Mutex<HashMap<u64, Arc<Mutex<Worker>>>>,
 }
 
+/// A step and its loss.
+type Loss = (u64, Tensor<1>);
+
 #[derive(Debug)]
-struct Watcher {
-    looks: Sender<(u64, Tensor<1>)>,
-    answers: Receiver<Result<(), TrainError>>,
-    outstanding: bool,
-    last: Option<(u64, Tensor<1>)>,
+struct Worker {
+    watcher: Watcher<Loss>,
+    /// Of the last step, where nobody has been told to look at it.
+    last: Option<Loss>,
 }
 
 impl LossWatch {
@@ -41,17 +43,20 @@ impl LossWatch {
     /// # Errors
     /// [`TrainError::LossNotFinite`], with the step at which it was seen.
     pub(crate) fn look(&self, worker: u64, step: u64, loss: &Tensor<1>) -> Result<(), TrainError> {
-        let watcher = locked(&self.workers).entry(worker).or_insert_with(Watcher::start).clone();
-        let mut watcher = locked(&watcher); // no other worker waits for this one
+        let worker = locked(&self.workers).entry(worker).or_default().clone();
+        let mut worker = locked(&worker); // no other worker waits for this one
         let due = step.is_multiple_of(self.every);
-        watcher.collect(due)?;
+        worker.watcher.collect(due)?;
+        worker.last = (!due).then(|| (step, own(loss)));
         match due {
-            true => watcher.send(step, own(loss)),
-            false => {
-                watcher.last = Some((step, own(loss)));
-                Ok(())
-            }
+            true => worker.watcher.look((step, own(loss))),
+            false => Ok(()),
         }
+    }
+
+    /// Forgets what an earlier training left.
+    pub(crate) fn reset(&self) {
+        locked(&self.workers).clear();
     }
 
     /// Looks at the last loss of every worker and waits for the answers.
@@ -59,76 +64,26 @@ impl LossWatch {
     /// # Errors
     /// Those of [`look`](Self::look).
     pub(crate) fn finish(&self) -> Result<(), TrainError> {
-        let watchers: Vec<_> = locked(&self.workers).values().cloned().collect();
-        watchers.iter().try_for_each(|watcher| {
-            let mut watcher = locked(watcher);
-            watcher.collect(true)?;
-            match watcher.last.take() {
-                Some((step, loss)) => read(step, loss),
-                None => Ok(()),
-            }
+        let workers: Vec<_> = locked(&self.workers).values().cloned().collect();
+        workers.iter().try_for_each(|worker| {
+            let mut worker = locked(worker);
+            worker.watcher.collect(true)?;
+            worker.last.take().map_or(Ok(()), read)
         })
     }
 }
 
-impl Watcher {
-    fn start() -> Arc<Mutex<Self>> {
-        let (looks, due) = channel::<(u64, Tensor<1>)>();
-        let (answer, answers) = channel();
-        // Ends when the watch is dropped and with it the sender.
-        std::thread::spawn(move || {
-            for (step, loss) in due {
-                if answer.send(read(step, loss)).is_err() {
-                    break;
-                }
-            }
-        });
-        Arc::new(Mutex::new(Self { looks, answers, outstanding: false, last: None }))
+impl Default for Worker {
+    fn default() -> Self {
+        Self { watcher: Watcher::start(read), last: None }
     }
-
-    fn send(&mut self, step: u64, loss: Tensor<1>) -> Result<(), TrainError> {
-        self.last = None;
-        self.outstanding = true;
-        self.looks.send((step, loss)).map_err(|_| gone())
-    }
-
-    fn collect(&mut self, wait: bool) -> Result<(), TrainError> {
-        use std::sync::mpsc::TryRecvError;
-        if !self.outstanding {
-            return Ok(());
-        }
-        let answer = match wait {
-            true => self.answers.recv().map_err(|_| TryRecvError::Disconnected),
-            false => self.answers.try_recv(),
-        };
-        self.outstanding = matches!(answer, Err(TryRecvError::Empty));
-        match answer {
-            Ok(answer) => answer,
-            Err(TryRecvError::Empty) => Ok(()),
-            Err(TryRecvError::Disconnected) => Err(gone()),
-        }
-    }
-}
-
-/// The loss, as a tensor of its own where others have clones of it that they drop while this one is
-/// read: Burn 0.22's remote devices then lose the tensor.
-fn own(loss: &Tensor<1>) -> Tensor<1> {
-    match is_remote(&loss.device()) {
-        true => loss.clone().add_scalar(0.0),
-        false => loss.clone(),
-    }
-}
-
-/// The thread ends only by a panic while it reads the loss.
-fn gone() -> TrainError {
-    Error::unreadable("reading the loss panicked").into()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(step: u64, loss: Tensor<1>) -> Result<(), TrainError> {
+fn read((step, loss): Loss) -> Result<(), TrainError> {
     match loss.try_into_scalar::<f32>() {
         Ok(value) if value.is_finite() => Ok(()),
         Ok(value) => Err(TrainError::LossNotFinite { step, value }),

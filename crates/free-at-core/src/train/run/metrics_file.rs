@@ -11,6 +11,7 @@ use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 use serde::{Deserialize, Serialize};
 
+use super::event_file::EventFile;
 use super::guard::Best;
 use super::loading_clock::LoadingClock;
 use super::metrics::RobustAccuracyMetric;
@@ -25,10 +26,14 @@ use crate::files::{self, failed};
 ///
 /// A run that goes on opens the same file again. What it says of passes that are made again, because
 /// they were after the last checkpoint, is dropped, and so is a line that was cut off.
+///
+/// The folder `tensorboard` beside it has the same for `tensorboard --logdir`: scalars such as `Loss/train`, over the
+/// passes.
 #[derive(Debug)]
 pub struct MetricsFile {
     path: PathBuf,
     file: File,
+    events: EventFile,
     clock: LoadingClock,
     names: BTreeMap<String, String>,
     /// Values of the epochs, by metric, split and epoch.
@@ -61,7 +66,8 @@ impl EpochMetrics {
     /// # Errors
     /// [`Error::File`].
     pub fn read(path: &Path) -> Result<Vec<Self>, Error> {
-        let text = std::fs::read_to_string(path).map_err(|error| failed(path, error))?;
+        let bytes = std::fs::read(path).map_err(|error| failed(path, error))?;
+        let text = String::from_utf8_lossy(&bytes); // a damaged line is none
         Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect())
     }
 
@@ -114,6 +120,7 @@ impl MetricsFile {
         });
         Ok(Self {
             values: values.collect(),
+            events: EventFile::new(path.with_file_name("tensorboard")),
             path,
             file,
             clock,
@@ -196,6 +203,7 @@ impl MetricLogger for MetricsFile {
         if let Err(error) = written {
             log::error!("{}: {error}", self.path.display());
         }
+        self.events.write(line.epoch, &line.split, &line.metrics);
     }
 }
 

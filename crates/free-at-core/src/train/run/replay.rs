@@ -181,6 +181,9 @@ impl<const D: usize> ReplayIterator<'_, D> {
     fn end(&self) -> Option<Result<Batch<D>, DatasetError>> {
         let session = &self.loader.session;
         let mut ended = Ok(());
+        if self.leads() && self.position.max(self.interrupted_at) == 0 {
+            return Some(Err(self.fail(TrainError::NoData)));
+        }
         if self.leads() {
             session.state.end_pass(self.pass);
             ended = session.observers.end_pass(self.pass).map_err(TrainError::from);

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::backend::DeviceOps;
-use burn::module::Module;
-use burn::tensor::Device;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Device, Tensor};
 use burn::train::Interrupter;
 
+use super::finite::check_finite;
+use super::label_watch::LabelWatch;
 use super::loading_clock::LoadingClock;
 use super::loss_watch::LossWatch;
 use crate::error::Error;
@@ -38,11 +40,16 @@ pub(crate) struct Session {
 
 struct Shared {
     watch: LossWatch,
+    labels: LabelWatch,
     failure: Mutex<Option<TrainError>>,
     /// Whether a batch's inputs have been found to be within their bounds.
     checked: AtomicBool,
-    /// Logits of the last step's model.
+    /// Logits of the last step's model; 0 before that.
     classes: AtomicUsize,
+    /// Which model that was, where it matters; 0 for none.
+    model: AtomicU64,
+    /// Passes after which the parameters were found to be finite.
+    finite_after: AtomicU64,
     /// Who may ask for a stop; not the one that Burn's loop looks at, which would end it without a
     /// checkpoint.
     stopper: Interrupter,
@@ -59,9 +66,12 @@ impl Shared {
     fn new(watch_every: u64) -> Arc<Self> {
         Arc::new(Self {
             watch: LossWatch::new(watch_every),
+            labels: LabelWatch::default(),
             failure: Mutex::new(None),
             checked: AtomicBool::new(false),
-            classes: AtomicUsize::new(1),
+            classes: AtomicUsize::new(0),
+            model: AtomicU64::new(0),
+            finite_after: AtomicU64::new(0),
             stopper: Interrupter::new(),
             stop_at: AtomicU64::new(NEVER),
             averaging: AtomicBool::new(false),
@@ -96,12 +106,26 @@ impl Session {
         batch: &Batch<D>,
     ) -> Result<Descent, TrainError> {
         model.check_input(&batch.sample_shape())?;
+        let (found, expected) = (batch.len(), model.smallest_batch(&batch.sample_shape()));
+        if found < expected {
+            return Err(TrainError::BatchTooSmall { expected, found });
+        }
         self.check_first_inputs(method, batch)?;
+        let watched = LabelWatch::concerns(batch).then(|| model_key(model));
+        let known = watched.filter(|key| *key == self.shared.model.load(Ordering::Relaxed));
+        let limited = match known {
+            Some(_) => Some(self.shared.labels.look(batch, self.classes())?),
+            None => None, // left to the model
+        };
+        let batch = limited.as_ref().unwrap_or(batch);
         self.state.with_worker(&batch.device(), |worker| {
             let here = (worker.key(), worker.steps() + 1);
             let mut step = Step::new(model, batch, worker, &self.observers, &self.additions);
             let descent = method.descend(&mut step)?;
             self.shared.classes.store(descent.logits.dims()[1], Ordering::Relaxed);
+            if let Some(key) = watched {
+                self.shared.model.store(key, Ordering::Relaxed);
+            }
             self.shared.watch.look(here.0, here.1, &descent.loss)?;
             Ok(descent)
         })
@@ -157,12 +181,36 @@ impl Session {
 
     /// The number of logits that the last step's model gave, at least 1.
     pub(crate) fn classes(&self) -> usize {
-        self.shared.classes.load(Ordering::Relaxed)
+        self.shared.classes.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Accepts a model whose parameters are finite; looked at once after each pass over the data.
+    pub(crate) fn check_finite<C: Module>(&self, model: &C) -> Result<(), TrainError> {
+        let passes = self.state.passes();
+        match self.shared.finite_after.swap(passes, Ordering::Relaxed) == passes {
+            true => self.failure().map_or(Ok(()), Err),
+            false => check_finite(model),
+        }
+    }
+
+    /// Whether the parameters are no numbers any more, and not worth a checkpoint.
+    pub(crate) fn is_spoilt(&self) -> bool {
+        let spoilt = |error: &TrainError| {
+            matches!(
+                error,
+                TrainError::ParameterNotFinite { .. } | TrainError::LossNotFinite { .. }
+            )
+        };
+        self.failure_slot().as_ref().is_some_and(spoilt)
     }
 
     /// Forgets what ended an earlier training.
     pub(crate) fn begin_training(&self) {
         *self.failure_slot() = None;
+        self.shared.labels.reset();
+        self.shared.watch.reset();
+        self.shared.model.store(0, Ordering::Relaxed);
+        self.shared.finite_after.store(0, Ordering::Relaxed);
         self.shared.stopper.reset();
         self.shared.stop_at.store(NEVER, Ordering::SeqCst);
     }
@@ -203,12 +251,27 @@ impl Session {
         self.failure_slot().clone()
     }
 
-    /// Looks at the last loss before anything is saved.
+    /// Looks at the last labels and the last loss before anything is saved.
     pub(crate) fn finish(&self) -> Result<(), TrainError> {
+        self.shared.labels.finish()?;
         self.shared.watch.finish()
     }
 
     fn failure_slot(&self) -> MutexGuard<'_, Option<TrainError>> {
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells models apart: the identifier of a parameter, which training keeps.
+fn model_key<C: Module>(model: &C) -> u64 {
+    #[derive(Default)]
+    struct First(Option<ParamId>);
+    impl ModuleVisitor for First {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.get_or_insert(param.id);
+        }
+    }
+    let mut first = First::default();
+    model.visit(&mut first);
+    first.0.map_or(0, |id| id.val())
 }

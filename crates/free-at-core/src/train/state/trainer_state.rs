@@ -188,7 +188,7 @@ impl Module for TrainerState {
                 self.map_numbers(mapper, "table", state.table())
             {
                 (state.passes, state.position) = (passes, position);
-                state.idle.resize_with(workers as usize, Worker::default);
+                state.idle.resize_with(workers.min(MOST_ENTRIES) as usize, Worker::default);
             }
             for (i, worker) in state.idle.iter_mut().enumerate() {
                 mapper.enter_module(&i.to_string(), "Worker");
@@ -225,18 +225,33 @@ impl Module for TrainerState {
     }
 }
 
+/// More devices, or tensors by name, than any training has.
+const MOST_ENTRIES: u64 = 1 << 12;
+
+/// The sizes that a record names, if a tensor can have them: a damaged record may claim any, and room for none does not fit
+/// what it holds, which is an error of whoever reads it.
+fn believable(rows: u64, columns: u64) -> [usize; 2] {
+    const MOST: u64 = 1 << 36; // numbers
+    match rows.checked_mul(columns) {
+        Some(1..=MOST) => [rows as usize, columns as usize],
+        _ => [0, 0],
+    }
+}
+
 impl TrainerState {
     fn map_worker<M: ModuleMapper>(&self, mapper: &mut M, worker: &mut Worker) {
         if let Some([device, steps, rows, features, kept]) =
             self.map_numbers(mapper, "numbers", worker.numbers())
         {
-            let shape = [rows as usize, features as usize];
+            let shape = believable(rows, features);
             let room = (rows > 0).then(|| Tensor::zeros(shape, (&self.home, DType::F32)));
             *worker = Worker {
                 device: device as u32,
                 steps,
                 perturbation: room,
-                kept: (0..kept).map(|at| (at.to_string(), self.room(&Slot::default()))).collect(),
+                kept: (0..kept.min(MOST_ENTRIES))
+                    .map(|at| (at.to_string(), self.room(&Slot::default())))
+                    .collect(),
                 restored: true,
                 ..Worker::default()
             };
@@ -277,7 +292,8 @@ impl TrainerState {
 
     /// Where a tensor is put that a file is read into.
     fn room(&self, Slot { rows, columns, dtype, .. }: &Slot) -> Tensor<2> {
-        Tensor::zeros([*rows, *columns], (&self.home, *dtype))
+        let shape = believable(*rows as u64, *columns as u64);
+        Tensor::zeros(shape, (&self.home, *dtype))
     }
 
     /// Offers numbers to a mapper; what it put in their place, if it did.

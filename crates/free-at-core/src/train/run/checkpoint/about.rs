@@ -27,6 +27,12 @@ pub struct About {
 /// Of the format of a checkpoint.
 pub(super) const VERSION: u32 = 2;
 
+pub(super) const MODEL: &str = "model.bpk";
+pub(super) const OPTIMIZER: &str = "optimizer.bpk";
+pub(super) const SCHEDULE: &str = "schedule.bpk";
+/// The files of a checkpoint, sorted.
+pub(super) const FILES: [&str; 3] = [MODEL, OPTIMIZER, SCHEDULE];
+
 /// Where the training was when each of its checkpoints began, by Burn's number for it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moments(Arc<Mutex<Vec<(usize, Moment)>>>);

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::files::{self, hex};
 
-use super::about::{Moment, Moments};
+use super::about::{FILES, MODEL, Moment, Moments, OPTIMIZER, SCHEDULE};
 use super::folder::Folder;
 
 /// What Burn saves of a training.
@@ -24,9 +24,9 @@ pub(super) enum Part {
 impl Part {
     fn file(self) -> &'static str {
         match self {
-            Self::Model => "model.bpk",
-            Self::Optimizer => "optimizer.bpk",
-            Self::Schedule => "schedule.bpk",
+            Self::Model => MODEL,
+            Self::Optimizer => OPTIMIZER,
+            Self::Schedule => SCHEDULE,
         }
     }
 }
@@ -61,7 +61,6 @@ impl PartCheckpointer {
         moment: Moment,
         file: (String, u64, String),
     ) -> Option<Vec<(String, u64, String)>> {
-        const PARTS: usize = 3;
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let at = match written.iter().position(|(steps, _)| *steps == moment.steps) {
             Some(at) => at,
@@ -71,7 +70,7 @@ impl PartCheckpointer {
             }
         };
         written[at].1.push(file);
-        (written[at].1.len() == PARTS).then(|| written.remove(at).1)
+        (written[at].1.len() == FILES.len()).then(|| written.remove(at).1)
     }
 }
 

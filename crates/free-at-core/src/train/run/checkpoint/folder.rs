@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
 use crate::files::{self, failed, hex};
 
-use super::about::{About, Moment, VERSION};
+use super::about::{About, FILES, Moment, VERSION};
 
 const ABOUT: &str = "about.json";
 const PREFIX: &str = "step-";
@@ -19,6 +20,27 @@ const KEPT: usize = 2;
 
 /// A whole checkpoint and what it says of itself.
 pub(super) type Found = (PathBuf, About);
+
+/// What is written beside the files of a checkpoint, with its own hash.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(flatten)]
+    about: About,
+    /// SHA-256 of the rest. None in what earlier programs wrote.
+    #[serde(default)]
+    seal: Option<String>,
+}
+
+impl Sealed {
+    fn new(about: About) -> serde_json::Result<Self> {
+        let seal = Some(seal(&about)?);
+        Ok(Self { about, seal })
+    }
+}
+
+fn seal(about: &About) -> serde_json::Result<String> {
+    Ok(hex(&Sha256::digest(serde_json::to_vec(about)?)))
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
@@ -79,7 +101,8 @@ impl Folder {
         let (model, after_step) = (self.model.clone(), self.after_step.clone());
         let version = VERSION;
         let about = About { version, model, passes, position, steps, after_step, files };
-        let json = serde_json::to_vec_pretty(&about).map_err(|error| failed(&beside, error))?;
+        let json = Sealed::new(about).and_then(|sealed| serde_json::to_vec_pretty(&sealed));
+        let json = json.map_err(|error| failed(&beside, error))?;
         files::write(&beside.join(ABOUT), &json)?;
         let path = self.path.join(format!("{PREFIX}{steps:010}"));
         // One of the same step is there if a run went on from an older one, or stopped at once.
@@ -123,23 +146,61 @@ fn number(path: &Path, prefix: &str) -> Option<u64> {
 
 /// Reads what a checkpoint says of itself, and compares its files with that.
 fn check(path: &Path) -> Result<About, String> {
-    let read = |name: &str| {
-        fs::read(path.join(name)).map_err(|error| format!("{name} cannot be read: {error}"))
-    };
-    let about: About = serde_json::from_slice(&read(ABOUT)?)
+    let sealed: Sealed = serde_json::from_slice(&read(path, ABOUT, None)?)
         .map_err(|error| format!("{ABOUT} is not what was written: {error}"))?;
-    if about.version != VERSION {
-        let found = about.version;
+    if sealed.about.version != VERSION {
+        let found = sealed.about.version;
         return Err(format!("its format has version {found}, this program reads {VERSION}"));
     }
+    check_seal(path, &sealed)?;
+    let about = sealed.about;
+    check_names(&about)?;
     for (name, size, hash) in &about.files {
-        let contents = read(name)?;
-        if contents.len() as u64 != *size {
-            return Err(format!("{name} has {} of {size} bytes", contents.len()));
-        }
-        if hex(&Sha256::digest(&contents)) != *hash {
+        if hex(&Sha256::digest(read(path, name, Some(*size))?)) != *hash {
             return Err(format!("{name} has other contents than were written"));
         }
     }
     Ok(about)
+}
+
+/// Accepts what a checkpoint says of itself if it is what was written, or could be.
+fn check_seal(path: &Path, Sealed { about, seal: found }: &Sealed) -> Result<(), String> {
+    let written = match found {
+        Some(found) => seal(about).is_ok_and(|expected| *found == expected),
+        // Without a seal: every pass takes a step, and every place in one is a step.
+        None => about.passes <= about.steps && about.position <= about.steps,
+    };
+    match written && number(path, PREFIX) == Some(about.steps) {
+        true => Ok(()),
+        false => Err(format!("{ABOUT} has other contents than were written")),
+    }
+}
+
+/// Accepts the files of a checkpoint, each once. A name that leads elsewhere could be that of anything.
+fn check_names(about: &About) -> Result<(), String> {
+    let mut names: Vec<&str> = about.files.iter().map(|(name, ..)| name.as_str()).collect();
+    names.sort_unstable();
+    match names == FILES {
+        true => Ok(()),
+        false => Err(format!(
+            "{ABOUT} is not what was written: it names the files {names:?}, expected {FILES:?}"
+        )),
+    }
+}
+
+/// The contents of a file of a checkpoint, of `size` bytes if that is known.
+fn read(folder: &Path, name: &str, size: Option<u64>) -> Result<Vec<u8>, String> {
+    let path = folder.join(name);
+    let unreadable = |error: std::io::Error| format!("{name} cannot be read: {error}");
+    let found = fs::metadata(&path).map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(format!("{name} cannot be read: it is no regular file"));
+    }
+    match size {
+        // A wrong length may be beyond all memory.
+        Some(size) if size != found.len() => {
+            Err(format!("{name} has {} of {size} bytes", found.len()))
+        }
+        _ => fs::read(&path).map_err(unreadable),
+    }
 }

@@ -188,3 +188,76 @@ fn a_checkpoint_of_another_version_is_skipped() {
     let found = open(&scratch);
     assert!(found.newest().is_none() && found.skipped()[0].contains("version 3"));
 }
+
+type Said = serde_json::Map<String, serde_json::Value>;
+
+/// Two checkpoints, of which the newer is made to say something else of itself: the passes of the one that is used,
+/// and what was skipped.
+fn used_after(test: &str, change: impl Fn(&mut Said)) -> (u64, Vec<String>) {
+    let scratch = Scratch::new(test);
+    save(&open(&scratch), 1..=2);
+    let about = scratch.0.join("step-0000000020/about.json");
+    let mut said: Said = serde_json::from_slice(&fs::read(&about).unwrap()).unwrap();
+    change(&mut said);
+    fs::write(&about, serde_json::to_vec(&said).unwrap()).unwrap();
+    let found = open(&scratch);
+    (found.newest().unwrap().passes, found.skipped().to_vec())
+}
+
+#[test]
+fn what_a_checkpoint_says_of_itself_is_sealed() {
+    for name in ["passes", "position", "steps", "model", "seal"] {
+        let (passes, skipped) = used_after("sealed", |said| {
+            let is_number = said[name].is_number();
+            let changed: serde_json::Value = if is_number { 1.into() } else { "00".into() };
+            said.insert(name.into(), changed);
+        });
+        assert_eq!(passes, 1, "{name}");
+        assert!(skipped[0].contains("about.json has other contents"), "{name}: {skipped:?}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_an_earlier_program_has_no_seal_and_is_used() {
+    let unsealed = |name: &str, number: u64| {
+        used_after("unsealed", |said| {
+            said.remove("seal").unwrap();
+            said.insert(name.into(), number.into());
+        })
+    };
+    assert_eq!(unsealed("position", 0), (2, Vec::new()));
+    // What no training can have written is refused all the same.
+    for (name, number) in [("steps", 21), ("passes", u64::MAX), ("position", 21)] {
+        let (passes, skipped) = unsealed(name, number);
+        assert_eq!(passes, 1, "{name}");
+        assert!(skipped[0].contains("about.json has other contents"), "{name}: {skipped:?}");
+    }
+}
+
+#[test]
+fn files_that_are_none_of_a_checkpoint_are_not_read() {
+    let elsewhere = if cfg!(unix) { "/dev/zero" } else { "../model.bpk" };
+    let named = |names: &[&str]| {
+        used_after("named", |said| {
+            said.remove("seal").unwrap();
+            let entry = said["files"][0].clone();
+            let entries = names.iter().map(|name| {
+                let mut entry = entry.clone();
+                entry[0] = (*name).into();
+                entry
+            });
+            said.insert("files".into(), entries.collect());
+        })
+    };
+    let [model, optimizer, schedule] = ["model.bpk", "optimizer.bpk", "schedule.bpk"];
+    for names in [
+        &[][..],
+        &[model, optimizer],
+        &[model, optimizer, schedule, schedule],
+        &[model, optimizer, elsewhere],
+    ] {
+        let (passes, skipped) = named(names);
+        assert_eq!(passes, 1, "{names:?}");
+        assert!(skipped[0].contains("it names the files"), "{names:?}: {skipped:?}");
+    }
+}

@@ -21,9 +21,17 @@ fn write(file: &mut MetricsFile, epoch: usize, per_cent: f64) {
     assert_eq!(metric.name().as_str(), RobustAccuracyMetric::NAME);
 }
 
+/// A new folder.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("free-at-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
 #[test]
 fn a_run_that_goes_on_keeps_the_lines_before_its_checkpoint() {
-    let path = std::env::temp_dir().join(format!("free-at-metrics-{}.jsonl", std::process::id()));
+    let folder = folder("metrics");
+    let path = folder.join("metrics.jsonl");
     let open = |passes| MetricsFile::open(&path, passes, LoadingClock::default()).unwrap();
     let mut first = open(0);
     (1..=3).for_each(|epoch| write(&mut first, epoch, 10.0 * epoch as f64));
@@ -44,5 +52,25 @@ fn a_run_that_goes_on_keeps_the_lines_before_its_checkpoint() {
     assert!(lines[2].metrics["seconds"] >= 0.0);
     assert_eq!(EpochMetrics::best(&lines), Some(Best { epoch: 2, robust_accuracy: 0.2 }));
     assert!(EpochMetrics::read(&path).unwrap().len() == 3 && open(0).values.is_empty());
-    std::fs::remove_file(path).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn event_files_stand_beside_the_lines_and_no_line_is_lost_without_them() {
+    let folder = folder("metrics-events");
+    let path = folder.join("metrics.jsonl");
+    let events = folder.join("tensorboard");
+    std::fs::write(&events, "no folder").unwrap();
+    let mut file = MetricsFile::open(&path, 0, LoadingClock::default()).unwrap();
+    write(&mut file, 1, 10.0);
+    assert_eq!(EpochMetrics::read(&path).unwrap().len(), 1);
+    std::fs::remove_file(&events).unwrap();
+    write(&mut file, 2, 20.0);
+    assert_eq!(EpochMetrics::read(&path).unwrap().len(), 2);
+    let written: Vec<_> = std::fs::read_dir(&events).unwrap().map(|file| file.unwrap()).collect();
+    let [written] = &written[..] else { panic!("one file, found {written:?}") };
+    let bytes = std::fs::read(written.path()).unwrap();
+    let tag = b"Robust Accuracy/valid";
+    assert_eq!(bytes.windows(tag.len()).filter(|window| window == tag).count(), 1);
+    std::fs::remove_dir_all(folder).unwrap();
 }
