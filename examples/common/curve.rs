@@ -25,11 +25,25 @@ impl Curve {
         attack: &(impl Attack<D> + Clone + 'static),
         (epsilons, seed): (&[f64], u64),
     ) -> Result<Self, EvaluationError> {
+        let evaluation = |threat| Evaluation::new(threat).with_seed(seed).attack(attack.clone());
+        Self::measure_by((name, model), test, threat, epsilons, evaluation)
+    }
+
+    /// The same by evaluations of one's own.
+    ///
+    /// # Errors
+    /// Those of the evaluation.
+    pub fn measure_by<C: Classifier<D> + Module + 'static, const D: usize>(
+        (name, model): (&str, &C),
+        test: &dyn DataLoader<Batch<D>>,
+        threat: &ThreatModel,
+        epsilons: &[f64],
+        evaluation: impl Fn(ThreatModel) -> Evaluation<D>,
+    ) -> Result<Self, EvaluationError> {
         let mut points = Vec::new();
         for &epsilon in epsilons {
             let threat = threat.clone().with_epsilon(Epsilon::unit(epsilon));
-            let evaluation = Evaluation::new(threat).with_seed(seed).attack(attack.clone());
-            let report = evaluation.run(model, test)?;
+            let report = evaluation(threat).run(model, test)?;
             if points.is_empty() {
                 points.push((0.0, report.clean));
             }

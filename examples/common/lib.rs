@@ -1,6 +1,7 @@
-//! What the examples share: networks, data, devices, trainings, robustness curves and pictures.
+//! What the examples share: networks, data, devices, trainings, robustness curves, model cards and pictures.
 
 pub mod canvas;
+pub mod card;
 pub mod curve;
 pub mod data;
 pub mod devices;

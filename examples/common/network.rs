@@ -15,9 +15,13 @@ pub struct Kind {
     #[arg(long, value_name = "NAME", default_value = "small-cnn")]
     pub architecture: String,
     /// The mean and standard deviation that inputs are normalised with: cifar-10, cifar-100 or
-    /// imagenet. Default: none (a small-cnn has one inside).
+    /// imagenet. Default: none (a small-cnn has one inside). Those in the file, `mu` and `sigma` say, come before it.
     #[arg(long, value_name = "DATA SET")]
     pub normalize: Option<String>,
+    /// Which of the file's state dictionaries, by its key: best, where there are best and last. Default: the one
+    /// that there is.
+    #[arg(long, value_name = "KEY")]
+    pub under: Option<String>,
     /// Tensors to pass over, by the beginning of their names. Can be repeated.
     #[arg(long = "ignore", value_name = "PREFIX")]
     pub ignored: Vec<String>,
@@ -38,6 +42,10 @@ impl Kind {
     /// What is wrong with the names or the file.
     pub fn load(&self, file: &Path, device: &Device) -> Result<Loaded, ModelError> {
         let checkpoint = Weights::open(file)?;
+        let checkpoint = match &self.under {
+            Some(key) => checkpoint.under(key),
+            None => checkpoint,
+        };
         let checkpoint =
             self.ignored.iter().fold(checkpoint, |checkpoint, prefix| checkpoint.ignoring(prefix));
         let config = NetworkConfig::named(&self.architecture, 10)?.fitted(&checkpoint);

@@ -6,6 +6,8 @@
 //!
 //! `cargo run --example import -- --model resnet50.pth --architecture resnet-50 --normalize imagenet
 //! --epsilon 4/255 --batch 16 --data images.safetensors`
+//!
+//! `--under best` takes one of several state dictionaries in a file.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@ mod gallery;
 mod training;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -16,13 +16,15 @@ use clap::Parser;
 use free_at::files;
 use free_at::prelude::*;
 use free_at::recipe::Length;
-use free_at_examples::plot;
 use free_at_examples::report::Report;
+use free_at_examples::{card, plot};
 
-use crate::training::Data;
+use crate::training::{Data, Trained};
 
 /// Epochs of 7-PGD.
 const PGD_EPOCHS: usize = 64;
+const CURVES: &str = "accuracy-vs-epsilon.svg";
+const PICTURES: &str = "examples.png";
 
 /// Each step allocates and frees the same large buffers. The system's allocator gives them back to
 /// the kernel every time, which costs a third of a training step on the CPU; this one keeps them.
@@ -34,7 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(name = "quickstart")]
 struct Arguments {
-    /// Where to write report.json, accuracy-vs-epsilon.svg, examples.png and the models.
+    /// Where to write report.json, accuracy-vs-epsilon.svg, examples.png, and the models with a card for each.
     #[arg(long, value_name = "DIR", default_value = "target/quickstart")]
     out: PathBuf,
     /// The seed of the weights, the order of the data and the attacks.
@@ -78,11 +80,41 @@ fn run(Arguments { out, seed }: Arguments) -> Result<(), Box<dyn Error>> {
     let pictures = evaluate::adversarial_examples(&trained, &threat, &data)?;
     files::write_json(&out.join("report.json"), &report)?;
     let plot = plot::draw("Digits: accuracy under CW-40", threat.norm(), &curves)?;
-    files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
-    files::write(&out.join("examples.png"), &gallery::draw(&pictures)?)?;
-    for run in &trained {
-        free_at::models::save(&run.model, out.join(format!("{}.safetensors", run.method)))?;
+    files::write(&out.join(CURVES), plot.as_bytes())?;
+    files::write(&out.join(PICTURES), &gallery::draw(&pictures)?)?;
+    for (run, found) in trained.iter().zip(&robustness) {
+        save(run, found, &data, &out)?;
     }
-    println!("wrote the report, the pictures and the three models to {}", out.display());
+    println!(
+        "wrote the report, the pictures and the three models with their cards to {}",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Writes a model, and beside it what is to be known of it.
+fn save(
+    run: &Trained,
+    found: &RobustnessReport,
+    data: &Data,
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let model = out.join(format!("{}.safetensors", run.method));
+    free_at::models::save(&run.model, &model)?;
+    let recipe = Recipe::digits();
+    card::of(&format!("{} on the digits", run.method), run, found)
+        .of_file(model)?
+        .model("network", format!("{:?}", recipe.network.with_seed(data.seed)))
+        .data("data set", "the embedded digits (UCI, 8×8, grey, from 0 to 1)")
+        .data("training images", data.train.len())
+        .data("test images", data.test.len())
+        .training("optimiser", recipe.sgd)
+        .training("learning rate", recipe.rate)
+        .training("images in a minibatch", recipe.batch_size)
+        .training("seed", data.seed)
+        .by_command(card::command("quickstart"))
+        .picture("Accuracy over epsilon, under CW-40", CURVES)
+        .picture("Adversarial digits", PICTURES)
+        .save(out.join(format!("{}.md", run.method)))?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 mod shown;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use burn::tensor::Device;
@@ -18,6 +18,7 @@ use free_at::files;
 use free_at::models::{Mlp, MlpConfig};
 use free_at::prelude::*;
 use free_at::train::Descend;
+use free_at_examples::card;
 use free_at_examples::plot::{self, Axes};
 use free_at_examples::report::Report;
 use free_at_examples::training::{Plan, Trained};
@@ -25,6 +26,8 @@ use free_at_examples::training::{Plan, Trained};
 /// As in the quickstart, and for its reason.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const CURVES: &str = "accuracy-vs-epsilon.svg";
 
 /// Trains a multilayer perceptron on an embedded table: ordinarily, with Free-8 and with 7-PGD, at the same
 /// number of optimiser steps. Then attacks all three and says what was changed in some rows.
@@ -51,7 +54,7 @@ struct Arguments {
     /// The seed of the split, the weights, the order of the data and the attacks.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Where to write report.json, changes.txt and accuracy-vs-epsilon.svg.
+    /// Where to write report.json, changes.txt, accuracy-vs-epsilon.svg, and the models with a card for each.
     #[arg(long, value_name = "DIR", default_value = "target/tabular")]
     out: PathBuf,
 }
@@ -65,6 +68,13 @@ enum DataSet {
 }
 
 impl DataSet {
+    fn name(self) -> &'static str {
+        match self {
+            Self::BreastCancer => "breast cancer (UCI, Wisconsin, diagnostic)",
+            Self::WineQuality => "wine quality (UCI, red)",
+        }
+    }
+
     fn table(self) -> Result<Table, free_at::data::DataError> {
         match self {
             Self::BreastCancer => breast_cancer::table(),
@@ -154,7 +164,8 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .attack(FabT::new().with_targets(targets))
         .attack(Square::new());
     let reports = trained.iter().map(|run| evaluation.run(&run.model, &*test));
-    let report = Report::new(&threat, *seed, &trained, &reports.collect::<Result<Vec<_>, _>>()?);
+    let robustness = reports.collect::<Result<Vec<_>, _>>()?;
+    let report = Report::new(&threat, *seed, &trained, &robustness);
     println!("\n{report}");
 
     let changes = shown::changes(&trained, &threat, &data.test, (arguments.rows, *seed))?;
@@ -163,9 +174,45 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let axes =
         Axes { x: "epsilon (L-infinity, standard deviations)", from: 0.0, logarithmic: false };
     let plot = plot::draw_over("Accuracy under PGD-20", axes, &curves)?;
-    files::write(&out.join("accuracy-vs-epsilon.svg"), plot.as_bytes())?;
+    files::write(&out.join(CURVES), plot.as_bytes())?;
     files::write(&out.join("changes.txt"), changes.as_bytes())?;
     files::write_json(&out.join("report.json"), &report)?;
-    println!("wrote the report, the changes and the plot to {}", out.display());
+    for (run, found) in trained.iter().zip(&robustness) {
+        save(run, found, (&data, arguments.dataset), out)?;
+    }
+    println!(
+        "wrote the report, the changes, the plot and the three models with their cards to {}",
+        out.display()
+    );
+    Ok(())
+}
+
+/// Writes a model, and beside it what is to be known of it.
+fn save(
+    run: &Trained<Mlp>,
+    found: &RobustnessReport,
+    (data, dataset): (&Data, DataSet),
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
+    let model = out.join(format!("{}.safetensors", run.method));
+    free_at::models::save(&run.model, &model)?;
+    let (plan, table) = (plan(), &data.train);
+    let config = MlpConfig::new(table.features(), table.classes()).with_seed(data.seed);
+    card::of(&format!("{} on {}", run.method, dataset.name()), run, found)
+        .of_file(model)?
+        .model("network", format!("{config:?}"))
+        .model("input", "rows standardised as the training rows are")
+        .data("table", dataset.name())
+        .data("training rows", table.len())
+        .data("test rows", data.test.len())
+        .data("features", table.feature_names().join(", "))
+        .data("classes", table.class_names().join(", "))
+        .training("optimiser", plan.sgd)
+        .training("learning rate", plan.rate)
+        .training("rows in a minibatch", plan.batch)
+        .training("seed", data.seed)
+        .by_command(card::command("tabular"))
+        .picture("Accuracy over epsilon, under PGD-20", CURVES)
+        .save(out.join(format!("{}.md", run.method)))?;
     Ok(())
 }

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) wanted: Wanted,
-    /// Where to write config.json, metrics.jsonl, checkpoint/, best.safetensors, last.safetensors, report.json
-    /// and curves.svg.
+    /// Where to write config.json, metrics.jsonl, tensorboard/, checkpoint/, best.safetensors, last.safetensors,
+    /// report.json, curves.svg, robust-accuracy.svg, and MODEL.md, the card of the model.
     #[arg(long, value_name = "DIR", default_value = "target/train")]
     pub(crate) out: PathBuf,
     /// Goes on from the newest whole checkpoint in --out, with the settings in its config.json. Without one
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// (saliency/, a PNG a pass) and the 100 hardest images (hardest.json) into --out. Changes nothing else.
     #[arg(long)]
     pub(crate) observe: bool,
-    /// Leaves out the robustness report at the end.
+    /// Leaves out the robustness report at the end: the model's card then says that nothing is known of it.
     #[arg(long)]
     pub(crate) no_report: bool,
 }

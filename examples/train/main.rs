@@ -1,9 +1,10 @@
 //! Trains a classifier on images, so that it withstands adversarial examples, with a published recipe or
-//! values of your own; loses nothing when it is stopped; and reports how robust it is.
+//! values of your own; loses nothing when it is stopped; reports how robust it is, and writes the model's card.
 //!
 //! `cargo run --release --example train -- --dataset cifar10 --data DIR --recipe wong-cifar`
 
 mod arguments;
+mod card;
 mod curves;
 mod data;
 mod methods;

@@ -15,6 +15,7 @@ use free_at::prelude::*;
 use free_at::train::{Descend, Response, Swa, reestimate_statistics};
 
 use crate::arguments::{Arguments, MethodName, OnOverfitting, Strategy};
+use crate::card;
 use crate::data::Data;
 use crate::report;
 use crate::settings::Settings;
@@ -104,7 +105,11 @@ impl Run<'_> {
         run.check(&model)?;
         self.say_what_is_probed(&guard);
         // Only now: what was refused before this is no run to go on with.
-        self.settings.write(&out.join("config.json"))?;
+        let config = out.join("config.json");
+        if !config.exists() {
+            card::keep_command(out)?;
+        }
+        self.settings.write(&config)?;
 
         let start = Instant::now();
         let optimizer = recipe.sgd.init(&model);

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use burn::tensor::Device;
 use free_at::files;
 use free_at::models::NormalizeConfig;
 use free_at::prelude::*;
@@ -112,10 +113,10 @@ impl Settings {
     /// A sentence, if there is none.
     pub(crate) fn minibatches(&self, Data { train, held_out, .. }: &Data) -> Result<usize, String> {
         let (size, images) = (self.recipe.batch_size, train.len());
-        let minibatches = match self.recipe.drop_last {
-            true => images / size,
-            false => images.div_ceil(size),
-        };
+        let loading = train.loading(size).with_seed(self.wanted.seed);
+        let loading = if self.recipe.drop_last { loading.dropping_last() } else { loading };
+        let loader = loading.build(&Device::flex()).map_err(|error| error.to_string())?;
+        let minibatches = loader.num_items().div_ceil(size);
         if minibatches == 0 || images < self.devices {
             return Err(format!(
                 "{images} training images, beside {} held-out ones, give no minibatch of {size} for {} devices: choose a smaller --held-out or --batch-size",
