@@ -133,7 +133,7 @@ fn a_scripts_optimizer_is_passed_over_and_a_second_copy_is_refused() {
     let both = Weights::open(&path).unwrap();
     let refused = both.load(resnet(&Device::flex())).unwrap_err();
     assert!(
-        matches!(&refused, ModelError::Mismatch { mismatch, .. } if mismatch.unused.len() == saved(&model).len()),
+        matches!(&refused, ModelError::StateDicts { found, .. } if found == &["model", "net"]),
         "{refused}"
     );
     let half = both.ignoring("model.").load(resnet(&Device::flex())).unwrap();
@@ -253,6 +253,29 @@ fn damaged_files_are_named() {
     assert!(matches!(missing, ModelError::File { .. }), "{missing}");
     let nowhere = save(&resnet(&Device::flex()), folder.path().join("no/folder.safetensors"));
     assert!(matches!(nowhere, Err(ModelError::File { .. })), "{nowhere:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_are_not_saved_in_place_of_a_device_or_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let [socket, device, link] = ["socket", "device", "link"].map(|name| folder.path().join(name));
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &device).unwrap();
+    for special in [&socket, &device] {
+        let error = save(&resnet(&Device::flex()), special).unwrap_err();
+        assert!(matches!(error, ModelError::File { .. }), "{error}");
+        assert!(error.to_string().contains("expected a file, found a device"), "{error}");
+        assert!(!std::fs::metadata(special).unwrap().is_file());
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2); // nothing is left over
+    // A link to a file stays, and the file is replaced.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "old").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    save(&resnet(&Device::flex()), &link).unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(read(&file), saved(&resnet(&Device::flex())));
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn collect(src: &Path, folder: &Path, files: &mut Vec<(Name, String)>) {
             let name = path.strip_prefix(src).unwrap().with_extension("");
             let name = name.to_str().unwrap().replace('\\', "/");
             let name = name.strip_suffix("/mod").unwrap_or(&name).to_string();
-            if !name.ends_with("/tests") {
+            if !name.split('/').any(|part| part == "tests") {
                 files.push((name, std::fs::read_to_string(&path).unwrap()));
             }
         }
