@@ -357,6 +357,10 @@ fn relations_that_cannot_be_are_refused() {
     assert!(matches!(broken, TableError::RelationBroken { .. }), "{broken}");
     let category = refused(linf().dividing("rate", "job", "lent").build());
     assert!(matches!(category, TableError::Rule { .. }), "{category}");
+    let follows = || linf().adding_up("total", ["paid", "fees"]);
+    let frozen = refused(follows().freezing("total").build());
+    assert!(matches!(&frozen, TableError::Rule { column, .. } if column == "total"), "{frozen}");
+    assert!(follows().freezing("total").freezing("paid").freezing("fees").build().is_ok());
     let nobody = refused(linf().at_most("paid", "earned").build());
     assert!(matches!(nobody, TableError::NoSuchColumn { .. }), "{nobody}");
     let json = serde_json::to_string(&three()).unwrap();

@@ -87,6 +87,11 @@ impl Relation {
         }
     }
 
+    /// The features in its sums: those that the one that follows follows from.
+    pub fn parts(&self) -> Vec<usize> {
+        self.sums().into_iter().flat_map(|sum| sum.terms.iter().map(|(at, _)| *at)).collect()
+    }
+
     /// By how much a row breaks it: what is above 0, or how far the feature is from what it should be; infinitely if that is
     /// no number.
     pub fn broken_by(&self, row: &[f32]) -> f64 {

@@ -1,6 +1,6 @@
 //! The threat model of a table, by the names of its columns.
 
-use free_at_core::{Bounds, Direction, FeatureRules, ThreatModel};
+use free_at_core::{Bounds, Direction, FeatureRules, Relation, ThreatModel};
 
 use super::encoding::{Column, ColumnKind};
 use super::relation::Named;
@@ -188,6 +188,7 @@ impl<'a> TableThreat<'a> {
         }
         for named in &self.relations {
             named.check(self.table)?;
+            self.check_follower(&named.relation)?;
         }
         let mut rules = FeatureRules::new(self.table.features());
         let follows =
@@ -218,6 +219,22 @@ impl<'a> TableThreat<'a> {
         let threat = self.threat.with_bounds(bounds).with_scale(self.scale).with_rules(rules);
         threat.check()?;
         Ok(threat)
+    }
+
+    /// Refuses to freeze what would move all the same, with what it follows from.
+    fn check_follower(&self, relation: &Relation) -> Result<(), TableError> {
+        let is_frozen = |feature: usize| self.scale[feature] == 0.0;
+        let moves = !relation.parts().into_iter().all(is_frozen);
+        let Some(follower) = relation.follows().filter(|at| moves && is_frozen(*at)) else {
+            return Ok(());
+        };
+        let mut columns = self.table.columns().iter();
+        let column = columns.find(|column| column.features().contains(&follower));
+        Err(TableError::Rule {
+            column: column.map_or_else(String::new, |column| column.name().to_string()),
+            kind: "those that follow from others",
+            reason: "freeze what it follows from, too, or leave the relation out",
+        })
     }
 
     fn one_way(self, column: &str, direction: Direction) -> Self {
