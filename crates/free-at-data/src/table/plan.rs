@@ -28,8 +28,7 @@ impl Plan {
         table: &str,
         headers: &[String],
     ) -> Result<Vec<Self>, TableError> {
-        let roles = roles(config, table, headers)?;
-        let mut roles = roles.into_iter().collect::<BTreeMap<_, _>>();
+        let mut roles = roles(config, table, headers)?;
         let of_place = |(place, name): (usize, &String)| {
             let role = roles.remove(&place).unwrap_or_else(|| Some((name.clone(), Role::Number)));
             role.map(|(name, role)| Self { name, place, role })

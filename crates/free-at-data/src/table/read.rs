@@ -90,7 +90,7 @@ fn read(
         None => classes(config, &rows)?,
     };
     let columns = plans.iter().enumerate().map(|(at, plan)| {
-        let known = like.and_then(|like| like.columns.iter().find(|known| known.name == plan.name));
+        let known = like.and_then(|like| like.columns.get(at)); // in its order by now
         kind(&line, &headers, (at, plan), &rows, known)
     });
     let columns = columns.collect::<Result<Vec<_>, _>>()?;

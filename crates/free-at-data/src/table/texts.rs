@@ -20,16 +20,15 @@ impl Texts {
         texts: impl Iterator<Item = &'a str>,
         as_written: bool,
     ) -> Result<Self, TableError> {
-        let texts = Self::known(&sorted(texts), as_written);
+        let sorted = sorted(texts);
         let mut first = BTreeMap::new();
-        for text in &texts.sorted {
-            let Some(one) = first.insert(meaning(text), text) else { continue };
-            if !as_written {
+        for text in sorted.iter().filter(|_| !as_written) {
+            if let Some(one) = first.insert(meaning(text), text) {
                 let (one, other) = (one.clone(), text.clone());
                 return Err(TableError::SameTexts { column: column.into(), one, other });
             }
         }
-        Ok(texts)
+        Ok(Self::known(&sorted, as_written))
     }
 
     /// Of a table that was read before.
